@@ -1,0 +1,41 @@
+/*
+ * A display head: VRAM in guest-physical memory, a mode, and from it the scanout. Knows which bytes of VRAM are visible; the stream
+ * knows nothing of guests and the tracker nothing of heads, so this is where a dirty page becomes damage.
+ */
+#ifndef DEVICES_HEAD_H
+#define DEVICES_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stream/display.h"
+
+struct head {
+	unsigned index;
+	uint64_t gpa;          /* first byte of VRAM */
+	uint64_t vram_bytes;   /* whole pages */
+	uint8_t *vram;         /* the VMM's pointer to it */
+	uint16_t width, height;
+	uint32_t stride;       /* bytes */
+	uint32_t start;        /* byte offset of the first visible row in VRAM */
+	uint8_t bpp;
+};
+
+/** Sets a fixed 32 bpp mode of width x height with stride = width * 4. Returns 0 or -EINVAL when it does not fit into the VRAM. */
+int head_set_mode(struct head *h, unsigned width, unsigned height);
+
+/** The scanout for the stream. */
+void head_scanout(const struct head *h, struct scanout *so);
+
+/**
+ * Turns a dirty bitmap of VRAM pages into damage.
+ * @bitmap, @pages  bit i: page i of VRAM was written; pages bits
+ * Calls dtx_damage for each run of dirty pages, clipped to what is visible.
+ */
+void head_damage(const struct head *h, struct display_tx *tx, const uint64_t *bitmap, size_t pages);
+
+/** Parses "N" or "WxH,WxH,..." or "none" (COMMAND.md, --heads) into sizes. Returns the number of heads, or -EINVAL. */
+int heads_parse(const char *spec, uint16_t (*sizes)[2], unsigned max);
+
+#endif

@@ -1,0 +1,170 @@
+#include "devices/pc.h"
+
+#include <string.h>
+
+#include "devices/irq.h"
+#include "devices/pc_misc.h"
+#include "devices/pic8259.h"
+#include "devices/pit8254.h"
+#include "devices/rtc_mc146818.h"
+#include "devices/uart16550.h"
+
+enum { IRQ_TIMER = 0, IRQ_COM1 = 4, IRQ_RTC = 8 };
+
+struct pc {
+	const struct pc_ops *ops;
+	void *arg;
+	struct pic8259 pic;
+	struct pit8254 pit;
+	struct rtc rtc;
+	struct uart16550 com1;
+	struct pc_misc misc;
+};
+
+/* One guest for now; making the PC again makes it anew. */
+static struct pc the_pc;
+
+/* ---- wires between the devices and to the owner */
+
+static void on_intr(void *arg, bool level)
+{
+	struct pc *pc = arg;
+
+	(void)level;
+	pc->ops->intr(pc->arg);
+}
+
+static void on_acked(void *arg, unsigned irq)
+{
+	struct pc *pc = arg;
+
+	if (irq == IRQ_TIMER)
+		pit8254_acked(&pc->pit);
+}
+
+static bool timer_wanted(void *arg)
+{
+	const struct pc *pc = arg;
+
+	return !pic8259_masked(&pc->pic, IRQ_TIMER);
+}
+
+static bool serial_out(void *arg, uint8_t byte)
+{
+	struct pc *pc = arg;
+
+	return pc->ops->serial_out(pc->arg, byte);
+}
+
+static void debug_exit(void *arg, uint32_t value)
+{
+	struct pc *pc = arg;
+
+	pc->ops->debug_exit(pc->arg, value);
+}
+
+static void power_off(void *arg)
+{
+	struct pc *pc = arg;
+
+	pc->ops->power_off(pc->arg);
+}
+
+static void reset(void *arg)
+{
+	struct pc *pc = arg;
+
+	pc->ops->reset(pc->arg);
+}
+
+/* ---- the map of the ports */
+
+static int attach(struct pc *pc, struct bus *bus)
+{
+	const struct {
+		uint16_t base, len;
+		const struct bus_ops *ops;
+		void *dev;
+	} ports[] = {
+		{ 0x20, 2, &pic8259_chip_ops, &pc->pic.chip[0] },
+		{ 0x40, 4, &pit8254_ops, &pc->pit },
+		{ 0x60, 1, &pc_kbc_data_ops, &pc->misc },
+		{ 0x61, 1, &pc_port61_ops, &pc->misc },
+		{ 0x64, 1, &pc_kbc_command_ops, &pc->misc },
+		{ 0x70, 2, &rtc_ops, &pc->rtc },
+		{ 0x80, 1, &pc_port80_ops, &pc->misc },
+		{ 0x92, 1, &pc_port92_ops, &pc->misc },
+		{ 0xa0, 2, &pic8259_chip_ops, &pc->pic.chip[1] },
+		{ 0xf4, 4, &pc_debug_exit_ops, &pc->misc },
+		{ 0x3f8, 8, &uart16550_ops, &pc->com1 },
+		{ 0x4d0, 2, &pic8259_elcr_ops, &pc->pic },
+		{ 0xcf8, 4, &pc_cf8_ops, &pc->misc },
+		{ 0x8900, 1, &pc_shutdown_ops, &pc->misc },
+	};
+	unsigned i, n = sizeof(ports) / sizeof(ports[0]);
+	int err = 0;
+
+	for (i = 0; i < n; i++) {
+		err = bus_add(bus, BUS_PIO, ports[i].base, ports[i].len, ports[i].ops, ports[i].dev);
+		if (err)
+			break;
+	}
+	while (err && i-- > 0)
+		(void)bus_remove(bus, BUS_PIO, ports[i].base);
+	return err;
+}
+
+static struct irq_line line(struct pc *pc, unsigned irq)
+{
+	return (struct irq_line){ .set = pic8259_set, .chip = &pc->pic, .line = irq };
+}
+
+struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *ops, void *arg, uint64_t ram_bytes)
+{
+	struct pc *pc = &the_pc;
+
+	if (attach(pc, bus))
+		return NULL;
+	memset(pc, 0, sizeof(*pc));
+	pc->ops = ops;
+	pc->arg = arg;
+	pic8259_init(&pc->pic, on_intr, on_acked, pc);
+	pit8254_init(&pc->pit, clock, line(pc, IRQ_TIMER), timer_wanted, pc);
+	rtc_init(&pc->rtc, clock, line(pc, IRQ_RTC), ram_bytes);
+	uart16550_init(&pc->com1, clock, line(pc, IRQ_COM1), serial_out, pc);
+	pc->misc = (struct pc_misc){
+		.pit = &pc->pit, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc
+	};
+	pc_reset(pc);
+	return pc;
+}
+
+/* The controller comes last, so that edges that the devices make on their way down are forgotten. */
+void pc_reset(struct pc *pc)
+{
+	pit8254_reset(&pc->pit);
+	rtc_reset(&pc->rtc);
+	uart16550_reset(&pc->com1);
+	pc_misc_reset(&pc->misc);
+	pic8259_reset(&pc->pic);
+}
+
+bool pc_intr(const struct pc *pc)
+{
+	return pc->pic.level;
+}
+
+uint8_t pc_ack(struct pc *pc)
+{
+	return pic8259_ack(&pc->pic);
+}
+
+size_t pc_serial_in(struct pc *pc, const uint8_t *data, size_t len)
+{
+	return uart16550_in(&pc->com1, data, len);
+}
+
+void pc_serial_ready(struct pc *pc)
+{
+	uart16550_ready(&pc->com1);
+}

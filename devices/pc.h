@@ -1,0 +1,47 @@
+/* The guest's PC: all devices, wired. What vmm/ needs of them in one place. */
+#ifndef DEVICES_PC_H
+#define DEVICES_PC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/bus.h"
+#include "devices/clock.h"
+
+struct pc;
+
+/* What the PC asks of its owner. Called from inside device accesses. */
+struct pc_ops {
+	/* The guest's COM1 sent a byte; false: no room now, the transmitter stays busy and pc_serial_ready will be called later. */
+	bool (*serial_out)(void *arg, uint8_t byte);
+	/* The guest ended the run by isa-debug-exit with value, or asked for power-off ("Shutdown" to 0x8900). */
+	void (*debug_exit)(void *arg, uint32_t value);
+	void (*power_off)(void *arg);
+	/* Reset by port 0x64, 0x92 or 0xcf9. */
+	void (*reset)(void *arg);
+	/* The INTR wire to the CPU changed: pc_intr tells its level. */
+	void (*intr)(void *arg);
+};
+
+/**
+ * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, ports 0x61, 0x92, 0xcf9, 0x64 (reset
+ * only for now), 0x80, isa-debug-exit at 0xf4, 0x8900. ram_bytes: guest RAM for the CMOS size bytes. One static instance for each guest.
+ * Returns the PC or NULL when the bus is full.
+ */
+struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *ops, void *arg, uint64_t ram_bytes);
+
+/** Power-on state again. */
+void pc_reset(struct pc *pc);
+
+/** Level of the INTR wire. */
+bool pc_intr(const struct pc *pc);
+/** Interrupt acknowledge cycle: the vector (a spurious one when INTR fell meanwhile). */
+uint8_t pc_ack(struct pc *pc);
+
+/** Bytes for the guest's COM1 receiver; returns how many its FIFO took. */
+size_t pc_serial_in(struct pc *pc, const uint8_t *data, size_t len);
+/** There is room for serial output again. */
+void pc_serial_ready(struct pc *pc);
+
+#endif

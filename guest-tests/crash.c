@@ -1,0 +1,65 @@
+/*
+ * Ends in a state from which no CPU goes on; the VMM must report it and live. The option says how: triple (the default), wild, cr0,
+ * cr4, efer. All do without an IDT, so the first exception is the last.
+ */
+#include "guest-tests/lib/boot.h"
+#include "guest-tests/lib/cpu.h"
+#include "guest-tests/lib/print.h"
+
+#define NOWHERE 0xc8123000ull /* neither RAM nor a device, above 3 GiB */
+#define EFER_RESERVED (1u << 9)
+
+int main(void);
+
+static void triple(void)
+{
+	__asm__ volatile("ud2");
+}
+
+static void wild(void)
+{
+	void (*volatile nowhere)(void) = (void (*)(void))NOWHERE;
+
+	nowhere();
+}
+
+/* Paging without protection: Intel SDM vol. 3, 2.5 (CR0.PG). */
+static void bad_cr0(void)
+{
+	write_cr0((read_cr0() | CR0_PG) & ~(uint64_t)CR0_PE);
+}
+
+/* PAE off in IA-32e mode, and reserved bits: Intel SDM vol. 3, 2.5 and 4.1.1. */
+static void bad_cr4(void)
+{
+	write_cr4((read_cr4() | 1u << 31) & ~(uint64_t)CR4_PAE);
+}
+
+/* LME off while paging is on, and a reserved bit: Intel SDM vol. 3, 4.1.1; AMD APM vol. 2, 3.1.7. */
+static void bad_efer(void)
+{
+	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) | EFER_RESERVED) & ~(uint64_t)EFER_LME);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} ways[] = {
+	{ "triple", triple }, { "wild", wild }, { "cr0", bad_cr0 }, { "cr4", bad_cr4 }, { "efer", bad_efer },
+};
+
+int main(void)
+{
+	static const struct table_pointer none = { 0, 0 };
+	unsigned way = 0;
+
+	guest_init();
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (boot_option(ways[i].name))
+			way = i;
+	print("About to crash by %s.\n", ways[way].name);
+	lidt(&none);
+	ways[way].fn();
+	check(false, ways[way].name, "the CPU went on");
+	return 1;
+}

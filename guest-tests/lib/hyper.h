@@ -1,0 +1,33 @@
+/* Tessera's hypercalls from the guest's side, and what kind of machine this is. */
+#ifndef GUEST_HYPER_H
+#define GUEST_HYPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/hypercall.h"
+
+/* errno values that hypercalls return, negated */
+#define HYPER_EPERM 1
+#define HYPER_ENOENT 2
+#define HYPER_EFAULT 14
+#define HYPER_ENOSYS 38
+#define HYPER_ENOTCONN 107
+
+/** True under Tessera, by CPUID. */
+bool hyper_present(void);
+/** True when hypercalls are made by VMCALL, false for VMMCALL. */
+bool hyper_is_vmcall(void);
+/** A hypercall with two arguments; only under Tessera. */
+int64_t hypercall(uint32_t number, uint64_t rbx, uint64_t rcx);
+/** Asks the far end for a picture of all heads, once it shows them exactly. Does nothing on a bare machine. */
+int64_t hyper_screenshot(void);
+
+/** The CPU calls itself AMD's. */
+bool cpu_is_amd(void);
+/** The CPU is QEMU's translator, which leaves some checks out; its name says so. */
+bool cpu_is_tcg(void);
+/** The same, and no hypervisor makes up for it. */
+bool bare_tcg(void);
+
+#endif

@@ -1,0 +1,494 @@
+#define _GNU_SOURCE
+#include "host/attend.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "host/input.h"
+#include "host/png.h"
+#include "host/say.h"
+
+#define SERIAL_KEPT (1u << 20)
+#define LOG_KEPT (64u << 10)
+#define BANNER_KEPT (16u << 10)
+#define STATS_US 5000000u    /* for the VMM's last counters */
+#define QUIT_US 3000000u     /* for the emulator to go by itself */
+#define FLUSH_US 2000000u    /* for the reader of our stdout */
+#define PANIC_QUIET_US 500000u
+#define SILENCE_US 10000000u /* then the VMM is asked whether it lives, as often */
+#define DEAD_US 45000000u    /* and is given up */
+
+static void set_phase(struct attend *a, enum phase phase, uint64_t limit_us)
+{
+	a->phase = phase;
+	a->phase_until_us = limit_us == UINT64_MAX ? UINT64_MAX : now_us() + limit_us;
+}
+
+/* ---- the ways to the end */
+
+static void leave(struct attend *a)
+{
+	if (a->phase >= PHASE_QUIT)
+		return;
+	if (a->machine && session_request(&a->session, "quit", QUIT_US, NULL, NULL) == 0) {
+		set_phase(a, PHASE_QUIT, QUIT_US);
+		return;
+	}
+	if (!a->machine)
+		link_bye(&a->session.link, 0);
+	set_phase(a, PHASE_OVER, 0);
+}
+
+static void on_last_stats(void *arg, int result, const char *text, size_t len)
+{
+	struct attend *a = arg;
+
+	if (result == 0) {
+		text_free(&a->vmm_stats);
+		text_add(&a->vmm_stats, text, len);
+	}
+	if (a->phase == PHASE_STATS)
+		leave(a);
+}
+
+/*
+ * The guest ended, or time is up: the status is settled. The VMM's counters come as an answer on the control stream, so all that it had
+ * to say before, above all its report, is here when they are.
+ */
+static void finish(struct attend *a, int status)
+{
+	if (a->have_end)
+		return;
+	a->have_end = true;
+	a->status = status;
+	set_phase(a, PHASE_STATS, STATS_US);
+	if (session_request(&a->session, "stats", STATS_US, on_last_stats, a) < 0)
+		leave(a);
+}
+
+/* Something is broken: nothing more is to be had from the VMM. */
+static void fail(struct attend *a)
+{
+	a->status = EXIT_TOOL;
+	a->have_end = true;
+	attend_report(a);
+	set_phase(a, PHASE_OVER, 0);
+}
+
+/* ---- what the session tells */
+
+static void on_connected(void *arg)
+{
+	struct attend *a = arg;
+
+	say_more("connected to the VMM");
+	a->env.changed_us = now_us();
+	a->warned_silent = false;
+	if (a->phase == PHASE_HELLO)
+		set_phase(a, PHASE_RUN, UINT64_MAX);
+}
+
+static void lost_session(struct attend *a, unsigned reason)
+{
+	if (reason == LINK_BYE_VERSION) {
+		say("the VMM speaks another version of the protocol than this tool (%u)", LINK_VERSION);
+		fail(a);
+	} else if (a->machine) {
+		say("the VMM %s in the middle of the run", reason == LINK_BYE_NO_SESSION ? "started anew" : "ended the session");
+		fail(a);
+	} else {
+		say("the VMM %s; waiting for it", reason == LINK_BYE_NO_SESSION ? "started anew" : "ended the session");
+		a->restart = true; /* not from in here: the link is at work */
+	}
+}
+
+static void on_disconnected(void *arg, unsigned reason)
+{
+	struct attend *a = arg;
+
+	if (a->phase < PHASE_STATS)
+		lost_session(a, reason);
+	else
+		leave(a);
+}
+
+/* The VMM's own end is announced in its log, where only the VMM writes. */
+static bool says_panic(const struct tail *log, size_t new)
+{
+	static const char word[] = ": panic: ";
+	size_t len = new + sizeof(word) < log->t.len ? new + sizeof(word) : log->t.len;
+
+	return memmem(log->t.s + log->t.len - len, len, word, sizeof(word) - 1) != NULL;
+}
+
+static void on_log(void *arg, const uint8_t *text, size_t len)
+{
+	struct attend *a = arg;
+
+	a->log_bytes += len;
+	tail_add(&a->log_text, text, len);
+	sink_add(&a->log, text, len);
+	a->panicked |= says_panic(&a->log_text, len);
+}
+
+static void on_serial(void *arg, const uint8_t *text, size_t len)
+{
+	struct attend *a = arg;
+
+	a->serial_bytes += len;
+	tail_add(&a->serial_text, text, len);
+	sink_add(&a->serial, text, len);
+}
+
+/* The VMM's banner and its log before a session. Within one a damaged frame may look like text, so nothing is concluded from it. */
+static void on_plain(void *arg, const uint8_t *text, size_t len)
+{
+	struct attend *a = arg;
+
+	tail_add(&a->banner, text, len);
+	if (a->o->verbose)
+		sink_add(&a->log, text, len);
+}
+
+static void on_ended(void *arg, unsigned how, uint32_t value)
+{
+	struct attend *a = arg;
+	static const char *const words[] = {
+		[END_DEBUG_EXIT] = "the guest ended by its debug exit", [END_POWEROFF] = "the guest powered off",
+		[END_CRASH] = "the guest crashed",                      [END_VMM_ERROR] = "the VMM could not go on with this guest",
+		[END_BAD_GUEST] = "the VMM could not load the guest",
+	};
+	const char *what = how < sizeof(words) / sizeof(*words) ? words[how] : "the guest ended in a way that is not known";
+
+	if (a->have_end)
+		return;
+	if (how == END_DEBUG_EXIT || how == END_POWEROFF)
+		say_more("%s (%u)", what, value);
+	else
+		say("%s%s", what, a->parked.len ? ":" : "");
+	if (a->parked.len)
+		say_text("  | ", a->parked.s, a->parked.len);
+	text_free(&a->parked);
+	finish(a, attend_exit_status(how, value, a->o->qemu_exit));
+}
+
+static void on_shot(void *arg, uint32_t number)
+{
+	struct attend *a = arg;
+
+	a->shots++;
+	if (a->o->screenshot_dir)
+		png_shots(&a->session.rx, a->o->screenshot_dir, number);
+}
+
+/* The report comes before the end that it explains, and is shown with it; a guest that is only parked has no end. */
+static void on_parked(void *arg, const char *text, size_t len)
+{
+	struct attend *a = arg;
+
+	if (a->have_end) {
+		say_text("  | ", text, len);
+		return;
+	}
+	text_free(&a->parked);
+	text_add(&a->parked, text, len);
+}
+
+static void on_changed(void *arg, unsigned head, bool resized, unsigned x0, unsigned y0, unsigned x1, unsigned y1)
+{
+	struct attend *a = arg;
+
+	a->env.changes[head]++;
+	a->env.changed_us = now_us();
+	if (a->vnc)
+		vnc_changed(a->vnc, head, resized, x0, y0, x1, y1);
+}
+
+static void on_broken(void *arg, const char *why)
+{
+	struct attend *a = arg;
+
+	say("the VMM sent %s", why);
+	fail(a);
+}
+
+static const struct session_ops ops = {
+	.connected = on_connected, .disconnected = on_disconnected, .log = on_log,	  .serial = on_serial, .plain = on_plain,
+	.ended = on_ended,	   .shot = on_shot,		    .parked = on_parked, .changed = on_changed, .broken = on_broken,
+};
+
+/* ---- what time and the system tell */
+
+static void accept_line(struct attend *a, uint32_t rate)
+{
+	int fd = accept4(a->machine->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	line_init(&a->line, fd, rate, &a->o->faults);
+	close(a->machine->listen_fd);
+	a->machine->listen_fd = -1;
+	set_phase(a, PHASE_HELLO, (uint64_t)a->machine->kind->hello_sec * 1000000);
+}
+
+static void on_line_end(struct attend *a)
+{
+	if (a->phase >= PHASE_STATS) {
+		set_phase(a, PHASE_OVER, 0);
+		return;
+	}
+	if (a->machine) {
+		child_wait(&a->machine->child, 1000000);
+		if (a->panicked)
+			say("the VMM gave up");
+		else
+			say("%s went away %s", a->machine->kind->name,
+			    a->session.was_up ? "in the middle of the run" : "before the VMM said hello");
+	} else {
+		say("%s: %s", a->o->guest, a->line.error ? strerror(a->line.error) : "the far end closed the line (unplugged?)");
+	}
+	fail(a);
+}
+
+static void on_child_end(struct attend *a)
+{
+	if (a->phase == PHASE_CONNECT) {
+		say("%s ended before the machine had started", a->machine->kind->name);
+		fail(a);
+	}
+	/* Else its socket tells, after the last bytes on it. */
+}
+
+static void on_phase_end(struct attend *a)
+{
+	switch (a->phase) {
+	case PHASE_CONNECT:
+	case PHASE_HELLO:
+		say("the VMM did not answer in %u s", a->machine->kind->hello_sec);
+		fail(a);
+		break;
+	case PHASE_STATS: leave(a); break;
+	case PHASE_QUIT: set_phase(a, PHASE_OVER, 0); break;
+	default: break;
+	}
+}
+
+static void on_silence(struct attend *a)
+{
+	if (a->machine) {
+		say("the VMM does not answer any more");
+		fail(a);
+		return;
+	}
+	/* A real line may have been unplugged, its machine switched off and on: begin again with whoever answers. */
+	if (!a->warned_silent)
+		say("%s: nobody answers; waiting", a->o->guest);
+	a->warned_silent = true;
+	a->restart = true;
+}
+
+static void look_for_silence(struct attend *a)
+{
+	uint64_t now = now_us(), quiet = now - a->line.rx_us;
+
+	if (a->phase != PHASE_RUN || a->line.fd < 0 || quiet < SILENCE_US)
+		return;
+	if (quiet >= DEAD_US) {
+		on_silence(a);
+	} else if (now - a->pinged_us >= SILENCE_US) {
+		a->pinged_us = now;
+		link_ping(&a->session.link);
+	}
+}
+
+/* Its report is whole when nothing more comes. */
+static void look_for_panic(struct attend *a)
+{
+	if (!a->panicked || a->phase > PHASE_RUN || now_us() - a->line.rx_us < PANIC_QUIET_US)
+		return;
+	say("the VMM gave up");
+	fail(a);
+}
+
+static void on_signal(struct attend *a, int sig)
+{
+	say_more("ended by SIG%s", sigabbrev_np(sig));
+	if (!a->have_end)
+		a->status = 128 + sig;
+	a->have_end = true;
+	if (!a->machine)
+		link_bye(&a->session.link, 0);
+	set_phase(a, PHASE_OVER, 0);
+}
+
+static void quit_asked(void *arg)
+{
+	finish(arg, 0);
+}
+
+static void host_stats(void *arg, struct text *json)
+{
+	attend_host_stats(arg, json);
+}
+
+/* ---- the loop */
+
+static void prepare(struct attend *a, struct pollset *p)
+{
+	bool hold = sink_full(&a->serial) || sink_full(&a->log);
+
+	pollset_clear(p);
+	pollset_add(p, a->signal_fd, POLLIN);
+	if (a->phase == PHASE_CONNECT)
+		pollset_add(p, a->machine->listen_fd, POLLIN);
+	line_prepare(&a->line, &a->session.link, p, hold);
+	sink_prepare(&a->serial, p);
+	sink_prepare(&a->log, p);
+	input_prepare(&a->session, p);
+	if (a->vnc)
+		vnc_prepare(a->vnc, p);
+	if (a->control)
+		control_prepare(a->control, p);
+	pollset_wake(p, session_expire(&a->session, false));
+	pollset_wake(p, a->phase_until_us);
+	if (a->o->timeout_us && !a->have_end)
+		pollset_wake(p, a->start_us + a->o->timeout_us);
+	if (a->phase == PHASE_RUN)
+		pollset_wake(p, now_us() + (a->panicked ? PANIC_QUIET_US : SILENCE_US));
+}
+
+static void look_at_clock(struct attend *a)
+{
+	uint64_t now = now_us();
+
+	look_for_silence(a);
+	look_for_panic(a);
+	if (a->o->timeout_us && !a->have_end && now >= a->start_us + a->o->timeout_us) {
+		say("time-out after %g s", (double)a->o->timeout_us / 1e6);
+		if (!a->session.was_up)
+			attend_report(a);
+		finish(a, EXIT_TIMEOUT);
+	}
+	if (a->phase < PHASE_OVER && now >= a->phase_until_us)
+		on_phase_end(a);
+}
+
+static void turn(struct attend *a, struct pollset *p, uint32_t rate)
+{
+	int sig = pollset_got(p, a->signal_fd) ? child_signal_taken(a->signal_fd) : 0;
+
+	if (sig) {
+		on_signal(a, sig);
+		return;
+	}
+	if (a->phase == PHASE_CONNECT && pollset_got(p, a->machine->listen_fd))
+		accept_line(a, rate);
+	line_pump(&a->line, &a->session.link, p);
+	if (a->restart && a->phase < PHASE_STATS) {
+		a->restart = false;
+		session_restart(&a->session);
+		set_phase(a, PHASE_HELLO, UINT64_MAX);
+	}
+	if (a->line.at_end && a->phase < PHASE_OVER)
+		on_line_end(a);
+	if (a->machine && a->phase < PHASE_OVER && child_poll(&a->machine->child))
+		on_child_end(a);
+	sink_pump(&a->serial, p);
+	sink_pump(&a->log, p);
+	input_pump(&a->session, p);
+	if (a->vnc)
+		vnc_pump(a->vnc, p);
+	if (a->control)
+		control_pump(a->control, p);
+	look_at_clock(a);
+}
+
+static int open_outputs(struct attend *a)
+{
+	const struct options *o = a->o;
+
+	a->serial.fd = a->log.fd = -1;
+	if (strcmp(o->serial, "stdio") == 0)
+		a->serial.fd = STDOUT_FILENO;
+	else if (strcmp(o->serial, "null") != 0 && sink_open(&a->serial, o->serial) < 0)
+		return EXIT_TOOL;
+	if (o->log_file && sink_open(&a->log, o->log_file) < 0)
+		return EXIT_TOOL;
+	if (!o->log_file && o->verbose)
+		a->log.fd = STDERR_FILENO;
+	a->env = (struct control_env){ .session = &a->session, .serial = &a->serial_text, .log = &a->log_text, .changed_us = now_us(),
+				       .quit = quit_asked, .host_stats = host_stats, .arg = a };
+	a->control = control_open(o->control, &a->env);
+	if (!a->control)
+		return EXIT_TOOL;
+	say_more("control socket: %s", control_path(a->control));
+	if (o->view != VIEW_NONE) {
+		a->vnc = vnc_start(o->listen_addr, o->listen_set ? o->listen_port : 0, a->machine ? o->heads.count : 1, &a->session);
+		if (!a->vnc)
+			return EXIT_TOOL;
+	}
+	return 0;
+}
+
+static void close_all(struct attend *a)
+{
+	input_stop();
+	if (!a->machine && a->line.fd >= 0)
+		line_flush(&a->line, &a->session.link, 200000);
+	control_close(a->control);
+	if (a->o->screenshot_dir && a->session.was_up && png_shots(&a->session.rx, a->o->screenshot_dir, -1) < 0 && !a->status)
+		a->status = EXIT_TOOL;
+	sink_close(&a->serial, FLUSH_US);
+	sink_close(&a->log, FLUSH_US);
+	if (a->o->stats_file)
+		attend_write_stats(a);
+	vnc_stop(a->vnc);
+	line_close(&a->line);
+	session_free(&a->session);
+	tail_free(&a->serial_text);
+	tail_free(&a->log_text);
+	tail_free(&a->banner);
+	text_free(&a->vmm_stats);
+	text_free(&a->parked);
+}
+
+int attend(const struct options *o, struct machine *machine, int line_fd, uint32_t rate, uint32_t window_rate, int signal_fd)
+{
+	struct attend *a = xalloc(sizeof(*a));
+	struct pollset p;
+	int status;
+
+	a->o = o;
+	a->machine = machine;
+	a->signal_fd = signal_fd;
+	a->start_us = now_us();
+	a->serial_text.keep = SERIAL_KEPT;
+	a->log_text.keep = LOG_KEPT;
+	a->banner.keep = BANNER_KEPT;
+	a->status = EXIT_TOOL;
+	line_init(&a->line, line_fd, rate, &o->faults);
+	session_init(&a->session, &ops, a, session_window(window_rate));
+	set_phase(a, machine ? PHASE_CONNECT : PHASE_HELLO, machine ? (uint64_t)machine->kind->hello_sec * 1000000 : UINT64_MAX);
+	if (open_outputs(a) == 0) {
+		if (strcmp(o->serial, "stdio") == 0)
+			input_start();
+		while (a->phase != PHASE_OVER) {
+			prepare(a, &p);
+			if (pollset_wait(&p) < 0) {
+				say("poll: %s", strerror(errno));
+				break;
+			}
+			turn(a, &p, rate);
+		}
+	}
+	close_all(a);
+	status = a->status;
+	free(a);
+	return status;
+}

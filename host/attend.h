@@ -1,0 +1,73 @@
+/*
+ * Attends one VMM from the first byte on its line to the end: the event loop of `run` and `view`. Everything that is shown, kept or
+ * asked meets here.
+ */
+#ifndef HOST_ATTEND_H
+#define HOST_ATTEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/control.h"
+#include "host/line.h"
+#include "host/machine.h"
+#include "host/options.h"
+#include "host/session.h"
+#include "host/sink.h"
+#include "host/text.h"
+#include "host/vnc.h"
+
+enum phase {
+	PHASE_CONNECT,  /* the emulator has not yet opened the line */
+	PHASE_HELLO,    /* the VMM has not yet answered */
+	PHASE_RUN,
+	PHASE_STATS,    /* it is over: the last counters and log are on their way */
+	PHASE_QUIT,     /* the VMM was told to leave */
+	PHASE_OVER
+};
+
+struct attend {
+	const struct options *o;
+	struct machine *machine;     /* NULL: `view` */
+	int signal_fd;
+	struct session session;
+	struct line line;
+	struct vnc *vnc;
+	struct control *control;
+	struct control_env env;
+	struct sink serial, log;
+	struct tail serial_text, log_text, banner;
+	enum phase phase;
+	uint64_t start_us, phase_until_us; /* UINT64_MAX: the phase may last */
+	int status;                  /* the tool's exit status, once it is known */
+	bool have_end;               /* status is the guest's or a failure's: later events do not change it */
+	bool panicked;               /* the VMM gave up, says its log */
+	bool restart;                /* say HELLO anew at the next turn */
+	bool warned_silent;
+	uint64_t pinged_us;
+	uint64_t serial_bytes, log_bytes, shots;
+	struct text vmm_stats;       /* the VMM's last word */
+	struct text parked;          /* its report on a guest that went wrong */
+};
+
+/**
+ * Runs a session to its end.
+ * @machine  started, its emulator connects to machine->listen_fd; NULL: line_fd is the open line
+ * @rate     the line's limit in bytes a second that we have to keep, 0 for none; window_rate: how fast the line is, 0: fast
+ * Returns the exit status of the tool. Everything but the machine is closed.
+ */
+int attend(const struct options *o, struct machine *machine, int line_fd, uint32_t rate, uint32_t window_rate, int signal_fd);
+
+/** attend_report.c: says what went wrong, with all that is known: the banner, the emulator's and Bochs' logs. */
+void attend_report(const struct attend *a);
+
+/** Our own counters as a JSON object. */
+void attend_host_stats(const struct attend *a, struct text *json);
+
+/** Writes the --stats file. */
+void attend_write_stats(const struct attend *a);
+
+/** The exit status for how a guest ended. */
+int attend_exit_status(unsigned how, uint32_t value, bool qemu_exit);
+
+#endif

@@ -1,0 +1,211 @@
+#define _GNU_SOURCE
+#include "host/child.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/say.h"
+
+#define CHILDREN 4
+
+static char *private_dir;
+static struct child *running[CHILDREN];
+static int own_signal_fd = -1;
+static sigset_t old_mask;
+
+int child_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, &old_mask);
+	signal(SIGPIPE, SIG_IGN);
+	own_signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (own_signal_fd < 0)
+		say("signalfd: %s", strerror(errno));
+	return own_signal_fd;
+}
+
+int child_signal_taken(int signal_fd)
+{
+	struct signalfd_siginfo info;
+	int taken = 0;
+
+	while (read(signal_fd, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			taken = (int)info.ssi_signo;
+	return taken;
+}
+
+const char *child_dir(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (private_dir)
+		return private_dir;
+	private_dir = xprintf("%s/tessera-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	if (!mkdtemp(private_dir)) {
+		say("cannot make %s: %s", private_dir, strerror(errno));
+		free(private_dir);
+		private_dir = NULL;
+		return NULL;
+	}
+	atexit(child_cleanup);
+	return private_dir;
+}
+
+char *child_path(const char *name)
+{
+	return xprintf("%s/%s", private_dir ? private_dir : ".", name);
+}
+
+/* In the new process. Nothing but system calls from here on. */
+static _Noreturn void become(char *const argv[], const char *cwd, int out, pid_t parent)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it went before prctl */
+		_exit(127);
+	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (cwd && chdir(cwd) != 0))
+		_exit(127);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+int child_start(struct child *c, char *const argv[], const char *cwd, const char *output)
+{
+	int out = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), slot = 0;
+	pid_t pid, self = getpid();
+
+	while (slot < CHILDREN && running[slot])
+		slot++;
+	if (out < 0)
+		return -errno;
+	if (slot == CHILDREN) {
+		close(out);
+		return -EAGAIN;
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		become(argv, cwd, out, self);
+	close(out);
+	if (pid < 0)
+		return -errno;
+	setpgid(pid, pid);
+	*c = (struct child){ .pid = pid };
+	running[slot] = c;
+	return 0;
+}
+
+static void gone(struct child *c)
+{
+	c->ended = true;
+	for (int i = 0; i < CHILDREN; i++)
+		if (running[i] == c)
+			running[i] = NULL;
+}
+
+bool child_poll(struct child *c)
+{
+	if (c->pid && !c->ended && waitpid(c->pid, &c->status, WNOHANG) == c->pid) {
+		kill(-c->pid, SIGKILL); /* what it left behind in its group */
+		gone(c);
+	}
+	return !c->pid || c->ended;
+}
+
+bool child_wait(struct child *c, uint64_t limit_us)
+{
+	uint64_t until = now_us() + limit_us;
+
+	while (!child_poll(c) && now_us() < until) {
+		sigset_t pending;
+
+		/* Signals to end are left pending for the caller's loop; SIGCHLD among them is looked for by child_poll. */
+		if (sigpending(&pending) == 0 &&
+		    (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP)))
+			return child_poll(c);
+		poll(NULL, 0, 10);
+	}
+	return child_poll(c);
+}
+
+void child_kill(struct child *c)
+{
+	if (!c->pid || c->ended)
+		return;
+	kill(-c->pid, SIGKILL);
+	kill(c->pid, SIGKILL);
+	while (waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR)
+		;
+	gone(c);
+}
+
+const char *child_how(const struct child *c)
+{
+	static char how[64];
+
+	if (!c->ended)
+		return "still runs";
+	if (WIFSIGNALED(c->status))
+		snprintf(how, sizeof(how), "killed by SIG%s", sigabbrev_np(WTERMSIG(c->status)));
+	else
+		snprintf(how, sizeof(how), "exit status %d", WEXITSTATUS(c->status));
+	return how;
+}
+
+/* The directory is flat but for what the ISO is made of, so one level of recursion after another is enough. */
+static void remove_tree(const char *path, int depth)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char *sub;
+		struct stat st;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		sub = xprintf("%s/%s", path, e->d_name);
+		if (depth && lstat(sub, &st) == 0 && S_ISDIR(st.st_mode))
+			remove_tree(sub, depth - 1);
+		else
+			unlink(sub);
+		free(sub);
+	}
+	if (d)
+		closedir(d);
+	rmdir(path);
+}
+
+void child_cleanup(void)
+{
+	for (int i = 0; i < CHILDREN; i++)
+		if (running[i])
+			child_kill(running[i]);
+	if (private_dir) {
+		remove_tree(private_dir, 6);
+		free(private_dir);
+		private_dir = NULL;
+	}
+}

@@ -1,0 +1,30 @@
+/* Faults injected into a byte stream, as a bad cable would: flipped bits, lost and doubled bytes, a line that is dead at times. */
+#ifndef HOST_FAULTS_H
+#define HOST_FAULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fault_rates {
+	double flip, drop, dup; /* probability for each byte */
+	uint64_t cut_us;        /* each such span ends with a dead second; 0: never */
+	uint64_t seed;
+};
+
+struct faults {
+	uint64_t flip, drop, dup; /* the probabilities times 2^64 */
+	uint64_t cut_us, random;
+	uint64_t flipped, dropped, doubled; /* what was done so far */
+};
+
+/** direction: 0 or 1, so that both ways of a line see different faults for one seed. */
+void faults_init(struct faults *f, const struct fault_rates *rates, unsigned direction);
+
+/**
+ * Passes n bytes on. out has room for 2 * n. now_us counts from the line's beginning.
+ * Returns how many bytes came out. The same bytes, seed and pieces give the same result.
+ */
+size_t faults_apply(struct faults *f, const uint8_t *in, size_t n, uint8_t *out, uint64_t now_us);
+
+#endif

@@ -1,0 +1,33 @@
+/* tessera view: attends a machine that runs already, at the end of a serial line or a socket. */
+#include <unistd.h>
+
+#include "host/attend.h"
+#include "host/child.h"
+#include "host/commands.h"
+#include "host/options.h"
+#include "host/say.h"
+
+#define TTY_BAUD 115200u
+
+int command_view(int argc, char **argv)
+{
+	struct options o;
+	uint32_t limit, rate;
+	int err = options_view(argc, argv, &o), signal_fd, fd, status;
+
+	if (err)
+		return err;
+	say_verbose(o.verbose);
+	signal_fd = child_signals();
+	if (signal_fd < 0)
+		return EXIT_TOOL;
+	fd = line_open(o.guest, o.baud);
+	if (fd < 0)
+		return EXIT_TOOL;
+	limit = line_is_socket(o.guest) ? o.baud / 10 : 0;
+	rate = line_is_socket(o.guest) ? limit : (o.baud ? o.baud : TTY_BAUD) / 10;
+	status = attend(&o, NULL, fd, limit, rate, signal_fd);
+	child_cleanup();
+	close(signal_fd);
+	return status;
+}

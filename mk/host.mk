@@ -1,0 +1,27 @@
+# The host command: host/ and the same stream/ as in the VMM.
+HOST_C := $(wildcard host/*.c stream/*.c)
+HOST_OBJ := $(HOST_C:%.c=$(BUILD)/host/%.o)
+HOST_LIBS := libpng libvncserver zlib
+HOST_CFLAGS := -std=gnu11 -O2 -g -I. -fstack-protector-strong -D_FORTIFY_SOURCE=2 $(WARN)
+# Asked only when something of the host is built, so that a missing library is no concern of `make deps` or `make vmm`.
+HOST_PKG_CFLAGS = $(shell pkg-config --cflags $(HOST_LIBS))
+HOST_PKG_LIBS = $(shell pkg-config --libs $(HOST_LIBS))
+
+host: $(BUILD)/tessera
+
+$(BUILD)/tessera: $(HOST_OBJ)
+	$(HOSTCC) -o $@ $(HOST_OBJ) $(HOST_PKG_LIBS)
+
+$(BUILD)/host/%.o: %.c Makefile mk/host.mk
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) $(HOST_PKG_CFLAGS) -MMD -MP -c $< -o $@
+
+# The version is compiled into main.o alone, which follows it.
+$(BUILD)/host/version: .FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+$(BUILD)/host/host/main.o: $(BUILD)/host/version
+$(BUILD)/host/host/main.o: HOST_CFLAGS += -DTESSERA_VERSION='"$(VERSION)"'
+.PHONY: .FORCE
+
+-include $(HOST_OBJ:.o=.d)

@@ -1,0 +1,17 @@
+# Host unit tests: tests/unit/test_*.c, each with cmocka, ASan and UBSan. A test names the files it links in a comment:
+#   /* links: stream/cobs.c stream/crc32c.c */
+UNIT_C := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_C:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_CFLAGS := -std=gnu11 -O1 -g -I. -fsanitize=address,undefined -fno-sanitize-recover=all $(WARN) -Wno-missing-prototypes
+
+unit: $(UNIT_BIN)
+	@set -e; for t in $(UNIT_BIN); do echo "== $$(basename $$t)"; $$t; done
+
+unit_links = $(shell sed -n 's/^.*links: *\([^*]*\)\*\/.*$$/\1/p' $(1))
+unit_libs = $(shell sed -n 's/^.*libs: *\([^*]*\)\*\/.*$$/\1/p' $(1))
+.SECONDEXPANSION:
+$(BUILD)/unit/%: tests/unit/%.c $$(call unit_links,tests/unit/%.c) Makefile mk/unit.mk
+	@mkdir -p $(@D)
+	$(HOSTCC) $(UNIT_CFLAGS) -MMD -MF $@.d -o $@ $< $(call unit_links,$<) $(call unit_libs,$<) -lcmocka
+
+-include $(UNIT_BIN:=.d)

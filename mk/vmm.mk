@@ -1,0 +1,44 @@
+# The VMM: freestanding, no FPU or SSE registers (they hold the guest's), W^X by section.
+VMM_C := $(wildcard boot/*.c vmm/*.c vmm/libc/*.c vmm/hw/*.c mm/*.c devices/*.c stream/*.c)
+VMM_ASM := $(wildcard boot/*.asm vmm/*.asm)
+VMM_OBJ := $(VMM_C:%.c=$(BUILD)/vmm/%.o) $(VMM_ASM:%.asm=$(BUILD)/vmm/%.asm.o)
+VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include) -isystem vmm/libc -I. \
+	-m64 -mno-red-zone -mgeneral-regs-only -mcmodel=small -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common $(WARN) -DTESSERA_VERSION='"$(VERSION)"'
+
+vmm: $(BUILD)/tessera.elf $(BUILD)/tessera.iso
+
+$(BUILD)/vmm/%.o: %.c Makefile mk/vmm.mk
+	@mkdir -p $(@D)
+	$(CC_VMM) $(VMM_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/vmm/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -I . -MD $(@:.o=.d) -o $@ $<
+
+-include $(VMM_OBJ:.o=.d)
+
+# Two links: the first one's symbols become the table that backtraces read. The table lies behind the text, so no function
+# moves; cmp holds that. QEMU's -kernel takes a 32-bit ELF only: the 64-bit one, with debug information, is for gdb.
+VMM_LINK := $(LD_VMM) -m elf_x86_64 -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments \
+	--build-id=none -T linker.ld
+VMM_SYMBOLS := $(BUILD)/vmm/symbols
+
+$(BUILD)/vmm/pass1.elf: $(VMM_OBJ) linker.ld boot/symbols.awk
+	awk -f boot/symbols.awk </dev/null >$(VMM_SYMBOLS)0.asm
+	$(NASM) -f elf64 -o $(VMM_SYMBOLS)0.o $(VMM_SYMBOLS)0.asm
+	$(VMM_LINK) -o $@ $(VMM_OBJ) $(VMM_SYMBOLS)0.o
+
+$(BUILD)/tessera.sym: $(BUILD)/vmm/pass1.elf
+	$(NM) -n $< | awk -f boot/symbols.awk >$(VMM_SYMBOLS).asm
+	$(NASM) -f elf64 -o $(VMM_SYMBOLS).o $(VMM_SYMBOLS).asm
+	$(VMM_LINK) -o $@ $(VMM_OBJ) $(VMM_SYMBOLS).o
+	@$(NM) -n $@ | awk -f boot/symbols.awk | cmp - $(VMM_SYMBOLS).asm
+
+$(BUILD)/tessera.elf: $(BUILD)/tessera.sym
+	$(OBJCOPY) --strip-all -O elf32-i386 $< $@
+
+# What a USB stick gets: the VMM and the demo guest. `tessera run` makes an ISO of its own for each run, with the same script.
+ISO_GUEST := $(if $(wildcard guest-tests/demo.c guest-tests/demo/main.c),$(BUILD)/guest/demo.elf)
+$(BUILD)/tessera.iso: $(BUILD)/tessera.elf boot/grub.cfg boot/mkiso.sh $(ISO_GUEST)
+	sh boot/mkiso.sh $@ boot/grub.cfg $< $(ISO_GUEST)

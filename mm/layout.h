@@ -1,0 +1,30 @@
+/* The address map of the whole machine: the VMM's own, and the guest's. */
+#ifndef MM_LAYOUT_H
+#define MM_LAYOUT_H
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE 4096ull
+#define PAGE_MASK (PAGE_SIZE - 1)
+#define LARGE_PAGE_SHIFT 21
+#define LARGE_PAGE_SIZE (1ull << LARGE_PAGE_SHIFT)
+#define HUGE_PAGE_SHIFT 30
+#define HUGE_PAGE_SIZE (1ull << HUGE_PAGE_SHIFT)
+
+/*
+ * The VMM's address space: virtual = physical, for the image and for all RAM, so that a frame's address is its pointer.
+ *   0          - 0xfff        not mapped: null pointers fault
+ *   1 MiB      - image end    the image by section: text r-x, rodata r--, data and bss rw-; guard pages under stacks not mapped
+ *   all other RAM             rw-, never executable, 2 MiB and 1 GiB leaves
+ *   MMIO that the VMM drives  rw-, uncached, page by page (mm/map.h)
+ */
+#define VMM_LOAD 0x100000ull
+
+/* The guest's physical memory. */
+#define GUEST_LOW_END 0xa0000ull        /* RAM from 0 */
+#define GUEST_HIGH_START 0x100000ull    /* RAM from here to --memory, at most up to GUEST_MMIO_START */
+#define GUEST_MMIO_START 0xc0000000ull
+#define GUEST_HEAD_BASE 0xe0000000ull   /* head n's framebuffer at GUEST_HEAD_BASE + n * GUEST_HEAD_STRIDE */
+#define GUEST_HEAD_STRIDE 0x1000000ull  /* 16 MiB each */
+#define GUEST_HIGH_RAM 0x100000000ull   /* RAM beyond GUEST_MMIO_START goes on here */
+
+#endif

@@ -1,0 +1,205 @@
+/*
+ * The link: frames over one serial line that may flip, drop or double bytes, in both directions. The same code on both ends.
+ *
+ * On the line:  0x00 | COBS( type u8 | [seq u16] | body | crc32c u32 ) | 0x00        integers little-endian; CRC over all before it
+ * Sequenced frames (DISPLAY, STREAM) carry seq; the others do not and may be repeated at will:
+ *   HELLO    host -> VMM   "TSRA", u16 version, u32 nonce, u32 window, u32 next offset wanted of each stream (LINK_STREAMS;
+ *                          LINK_OLDEST: the oldest that is kept). Repeated until the WELCOME with this nonce comes.
+ *   WELCOME  VMM -> host   "TSRA", u16 version, u32 nonce, u32 window, u32 first offset of each stream
+ *   ACK      both          u16 next (every sequenced frame before it is settled), u64 map (bit i: frame next-1-i was accepted),
+ *                          u32 window in bytes
+ *   PING     both          u16 next: the sequence number the sender would use next; the receiver settles all before it, sends ACK
+ *   BYE      both          u8 reason: the session ends in order; the VMM goes back to waiting for a HELLO. Also the VMM's answer to
+ *                          frames that belong to no session (it was started anew), so that their sender learns of it
+ *   DISPLAY  VMM -> host   a display datagram (display.h)
+ *   STREAM   both          u8 stream (| LINK_JUMP), u32 offset, bytes: a piece of an endless, reliable byte stream. LINK_JUMP: what
+ *                          stood before offset is gone (the ring ran over), so the receiver goes on here
+ *
+ * One loss mechanism for all: the line keeps order, so a frame that comes settles every earlier one; what is missing then
+ * was lost. The ACK tells which. The sender hands a lost display datagram's cookie back (its tiles become dirty, and what goes
+ * out next is the current content); a lost stream frame moves that stream's read position back to it, and the bytes come
+ * again from the ring. The receiver accepts stream bytes only in order: a frame past a gap counts as not accepted.
+ * Flow control: at most `window` unsettled line bytes (told by the receiver) and LINK_INFLIGHT frames; nothing waits in a
+ * queue but one built frame. One frame is always allowed, so a window of 0 means one at a time and none is ever waited for.
+ * A tail loss is found by PING after a time-out that doubles; since order is kept, a PING that came too early harms nothing.
+ *
+ * A session: the host chooses a nonce that was not used before and says HELLO. A HELLO with a nonce that is not the session's
+ * begins a new one on the VMM: sequence numbers and host -> VMM stream offsets start at 0, what was in flight is lost. VMM -> host
+ * offsets count from the VMM's start, and a new host gets the history that is kept. Before the WELCOME with its nonce the host
+ * takes no other frame, so what was meant for an earlier host cannot reach it.
+ *
+ * Text outside of frames: before a session anything may stand on the line. Within one, the VMM's last words (a fault in the VMM
+ * itself) may: it sends a 0 and then lines of plain ASCII, each with its newline, at once by whatever way is left.
+ *
+ * Nothing in here blocks, allocates or reads a clock: the caller gives time in microseconds and moves the bytes.
+ */
+#ifndef STREAM_LINK_H
+#define STREAM_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stream/cobs.h"
+#include "stream/display.h"
+
+#define LINK_VERSION 1
+#define LINK_BODY_MAX 1024                        /* bytes of a frame's body */
+#define LINK_FRAME_MAX (1 + 2 + LINK_BODY_MAX + 4) /* before stuffing */
+#define LINK_LINE_MAX (COBS_MAX(LINK_FRAME_MAX) + 2) /* on the line, with both delimiters */
+#define LINK_JUMP 0x80u                           /* in a STREAM frame's stream byte */
+#define LINK_OLDEST 0xffffffffu                   /* in a HELLO: from the oldest byte that is kept */
+#define LINK_INFLIGHT 48                          /* unsettled frames at most */
+
+enum link_type { LINK_HELLO = 1, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_DISPLAY = 0x10, LINK_STREAM = 0x11 };
+
+/* Why a session ended; owners may use others from 16 on. */
+enum link_reason { LINK_BYE_DONE = 0, LINK_BYE_NO_SESSION, LINK_BYE_VERSION };
+
+/* The streams. Each direction has its own bytes and offsets. */
+enum link_stream {
+	LINK_CONTROL = 0, /* messages, proto.h */
+	LINK_LOG,         /* VMM -> host: the VMM's log, text */
+	LINK_SERIAL,      /* the guest's COM1 */
+	LINK_INPUT,       /* host -> VMM: keyboard and pointer events, proto.h */
+	LINK_STREAMS
+};
+
+/* A byte stream's sending side: a ring that keeps what is not yet settled. Offsets count from the stream's first byte, mod 2^32. */
+struct link_ring {
+	uint8_t *buf;        /* size bytes, owned by the caller; size a power of two; NULL: nothing can be sent on this stream */
+	uint32_t size;
+	uint32_t head;       /* offset after the last byte written */
+	uint32_t tail;       /* offset of the oldest byte kept */
+	uint32_t next;       /* offset of the next byte to send; tail <= next <= head */
+	uint32_t settled;    /* all before it are known to have arrived */
+	bool jump;           /* bytes before next are gone: the next frame says so */
+	bool framed;         /* messages (CONTROL, INPUT; link_init sets it): tail is the start of one, whole ones are dropped */
+	bool keep;           /* keep settled bytes as history for a later host: only overwritten when room is needed */
+	uint64_t dropped;    /* bytes overwritten before they were settled */
+};
+
+struct link_inflight {
+	uint16_t seq;
+	uint16_t line_bytes;
+	uint8_t type;        /* LINK_DISPLAY or LINK_STREAM */
+	uint8_t stream;
+	bool jump;           /* it went out with LINK_JUMP */
+	bool again;          /* its bytes are due again already, for the loss of a frame before it */
+	uint32_t offset, len;
+	struct dtx_cookie cookie;
+};
+
+enum link_role { LINK_VMM, LINK_HOST };
+
+/*
+ * What the owner of an end gives. Any may be NULL. Called from inside link_rx, link_tx and link_bye; they may call link_write,
+ * link_room and link_bye, nothing else.
+ */
+struct link_ops {
+	/* A session began: the far end said HELLO (VMM) or WELCOME (host). Display state must be reset (dtx_reset, drx_reset). */
+	void (*connected)(void *arg);
+	/* The far end ended the session, or speaks another version (enum link_reason). The host is quiet from then on: see link_init. */
+	void (*disconnected)(void *arg, unsigned reason);
+	/* In-order bytes of a stream. On connected, CONTROL and INPUT begin with a new message. */
+	void (*stream)(void *arg, enum link_stream s, const uint8_t *data, size_t len);
+	/* So many bytes of a stream are gone for good; what comes next follows them. CONTROL, INPUT: it begins with a new message. */
+	void (*jumped)(void *arg, enum link_stream s, uint32_t lost);
+	/* Host: a display datagram; a negative answer counts the frame as not accepted, so that its tiles come again. */
+	int (*display)(void *arg, const uint8_t *body, size_t len);
+	/* VMM: build a datagram into buf (cap bytes), fill the cookie; 0: nothing to send. */
+	size_t (*build)(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie);
+	/* VMM: what became of a datagram. */
+	void (*answer)(void *arg, const struct dtx_cookie *cookie, bool ok);
+	/* Line bytes outside of frames: a banner, another program's noise; within a session only lines of printable text. Host only. */
+	void (*plain)(void *arg, const uint8_t *data, size_t len);
+};
+
+struct link {
+	enum link_role role;
+	const struct link_ops *ops;
+	void *arg;
+	bool up;                       /* a session stands */
+	bool closed;                   /* host: the session is over, or the versions differ: say no more HELLO */
+	uint32_t nonce;
+	uint32_t window;               /* what the far end lets us have in flight, bytes */
+	uint32_t my_window;            /* what we let it have */
+	struct link_ring ring[LINK_STREAMS];
+	/* sending */
+	uint16_t seq;                  /* of the next sequenced frame */
+	unsigned inflight, inflight_first; /* frames in fl[], as a ring */
+	uint32_t inflight_bytes;
+	struct link_inflight fl[LINK_INFLIGHT];
+	uint64_t rto_us, sent_us;      /* time-out now; when something but an ACK was last sent, or settled */
+	uint64_t hello_us;             /* when the next HELLO is due */
+	uint32_t first[LINK_STREAMS];  /* VMM: where the streams began in this session, for a WELCOME that is said again */
+	unsigned turn;                 /* streams and display take turns */
+	bool owe_ack, owe_welcome, owe_ping, owe_bye;
+	uint32_t welcome_nonce;
+	uint8_t bye_reason;
+	uint64_t ack_due_us;
+	unsigned unacked;              /* sequenced frames received since the last ACK */
+	uint8_t raw[LINK_FRAME_MAX];   /* a frame while it is made */
+	uint8_t out[LINK_LINE_MAX];    /* the one frame on its way */
+	size_t out_len, out_pos;
+	/* receiving */
+	uint16_t rx_next;
+	uint64_t rx_map;               /* bit i: frame rx_next-1-i was accepted */
+	uint32_t rx_offset[LINK_STREAMS]; /* next byte awaited of each stream; before the host's session: the one wanted */
+	uint8_t in[LINK_LINE_MAX];
+	size_t in_len;
+	bool in_skip;                  /* too long: wait for a delimiter */
+	bool in_text;                  /* this is no frame but text */
+	/* counters */
+	uint64_t tx_bytes, rx_bytes, tx_frames, rx_frames, rx_bad, lost_frames, sessions;
+	uint64_t tx_bytes_by_type[LINK_STREAMS + 2]; /* streams, LINK_STREAMS: display, LINK_STREAMS + 1: the rest; line bytes */
+};
+
+/**
+ * Prepares an end. rings: LINK_STREAMS entries with buf, size and keep set (copied; buffers stay the caller's; a size that is no
+ * power of two is rounded down to one), NULL for none. nonce: for the host, a number that no earlier session used; ignored on
+ * the VMM. my_window: bytes the far end may have in flight to us.
+ * The host says HELLO from now on. To go on with streams where an earlier session ended, it sets rx_offset[] before the first
+ * link_tx; else it gets all that is kept. A host that was disconnected connects again by another link_init with a new nonce.
+ */
+void link_init(struct link *l, enum link_role role, const struct link_ops *ops, void *arg, const struct link_ring *rings,
+	       uint32_t nonce, uint32_t my_window);
+
+/** Takes n bytes from the line, in any pieces. Hostile input is safe: bad frames are counted and dropped. */
+void link_rx(struct link *l, const uint8_t *bytes, size_t n, uint64_t now_us);
+
+/**
+ * Gives up to cap bytes for the line, building frames as needed (one at a time, so what they say is current). 0: nothing
+ * to send now. An owner whose ops->build may return 0 with work left (dtx_build's max_tiles) asks again by itself.
+ */
+size_t link_tx(struct link *l, uint8_t *out, size_t cap, uint64_t now_us);
+
+/**
+ * When link_tx should be asked again if nothing else happens (time-outs, owed acknowledgements), in microseconds of the
+ * caller's clock; UINT64_MAX: never.
+ */
+uint64_t link_deadline(const struct link *l, uint64_t now_us);
+
+/** Room in a stream's ring without dropping what has not arrived. */
+size_t link_room(const struct link *l, enum link_stream s);
+
+/**
+ * Adds bytes to a stream. If the ring is full the oldest bytes are dropped (counted in dropped; the far end sees the jump as a new
+ * offset), so it always succeeds: callers that must not lose bytes ask link_room first.
+ * CONTROL and INPUT take whole messages, one or more a call; one that is larger than the ring is dropped.
+ */
+void link_write(struct link *l, enum link_stream s, const void *data, size_t len);
+
+/** All that was written has arrived at the far end (streams only). */
+bool link_drained(const struct link *l);
+
+/** Asks the far end for a sign of life (a PING goes out, an ACK comes back, or a BYE where it knows of no session). */
+void link_ping(struct link *l);
+
+/**
+ * Ends the session in order: a BYE goes out with the next link_tx. What is not settled is given up (answer(false)), so an owner
+ * with something left to say waits for link_drained first. disconnected is not called.
+ */
+void link_bye(struct link *l, unsigned reason);
+
+#endif

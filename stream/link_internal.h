@@ -1,0 +1,69 @@
+/* What the files of the link share. Nothing of it is for others. */
+#ifndef STREAM_LINK_INTERNAL_H
+#define STREAM_LINK_INTERNAL_H
+
+#include "stream/link.h"
+
+#define LINK_MAGIC "TSRA"
+#define HELLO_BYTES (4 + 2 + 4 + 4 + 4 * LINK_STREAMS) /* body of HELLO and WELCOME */
+#define HELLO_HEAD (4 + 2 + 4)                         /* magic, version, nonce: the same in every version */
+#define ACK_BYTES (2 + 8 + 4)
+#define STREAM_HEAD (1 + 4)                            /* stream, offset */
+
+#define HELLO_EVERY_US 500000u
+#define ACK_DELAY_US 10000u
+#define ACK_FRAMES 8
+#define RTO_FIRST_US 200000u
+#define RTO_MAX_US 8000000u
+
+static inline uint16_t link_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t link_get32(const uint8_t *p)
+{
+	return link_get16(p) | (uint32_t)link_get16(p + 2) << 16;
+}
+
+static inline size_t link_put(uint8_t *p, uint64_t v, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++, v >>= 8)
+		p[i] = (uint8_t)v;
+	return bytes;
+}
+
+/* Stream offset a comes before b, mod 2^32. */
+static inline bool link_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+/* ---- link_ring.c: tail <= settled <= next <= head <= tail + size always */
+
+void link_ring_init(struct link_ring *r, const struct link_ring *from, bool framed);
+void link_ring_write(struct link_ring *r, const uint8_t *data, size_t len);
+/* Copies up to cap bytes from next on into out, without moving next. Returns their number. */
+uint32_t link_ring_peek(const struct link_ring *r, uint8_t *out, uint32_t cap);
+/* All bytes before end have arrived. */
+void link_ring_settle(struct link_ring *r, uint32_t end);
+/* The frame at offset was lost: send from there again, or from the oldest byte that is left, which is a jump. */
+void link_ring_rewind(struct link_ring *r, uint32_t offset, bool jump);
+/* A new receiver wants bytes from `want` on, if they are kept, else the oldest. Returns the offset that it gets. */
+uint32_t link_ring_begin(struct link_ring *r, uint32_t want);
+
+/* ---- link.c */
+
+/* Begins a session with fresh sequence numbers; nothing is in flight, nonce, window and offsets are set. Calls connected. */
+void link_session_begin(struct link *l);
+/* Ends the session: all in flight is given up. */
+void link_session_end(struct link *l);
+/* The oldest frame in flight is settled: accepted or lost. */
+void link_settle_oldest(struct link *l, bool accepted);
+
+/* ---- link_tx.c */
+
+/* True when the window has room for one more sequenced frame. */
+bool link_may_send(const struct link *l);
+
+#endif

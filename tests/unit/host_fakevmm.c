@@ -1,0 +1,269 @@
+#define _GNU_SOURCE
+#include "tests/unit/host_fakevmm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <signal.h>
+
+#include "stream/link.h"
+#include "stream/proto.h"
+
+#define HEADS 2
+#define TILES (((FAKE_WIDTH + TILE - 1) / TILE) * ((FAKE_HEIGHT + TILE - 1) / TILE))
+
+static struct {
+	int fd;
+	enum fake_end end;
+	struct link link;
+	struct display_tx tx;
+	struct proto_reader reader;
+	uint32_t px[HEADS][FAKE_WIDTH * FAKE_HEIGHT], sent[HEADS][FAKE_WIDTH * FAKE_HEIGHT];
+	uint8_t flags[HEADS][TILES];
+	uint8_t ring[3][65536];
+	unsigned step;
+	int quit;
+} v;
+
+static uint64_t clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* Step 0 is a pattern with flat, striped and noisy parts; each further step changes less of it. */
+static void paint(uint32_t *px, unsigned head, unsigned step)
+{
+	uint32_t noise = 12345 + head;
+
+	for (unsigned y = 0; y < FAKE_HEIGHT; y++) {
+		for (unsigned x = 0; x < FAKE_WIDTH; x++) {
+			noise = noise * 1664525 + 1013904223;
+			px[y * FAKE_WIDTH + x] = y < 30 ? 0x102030 * (head + 1) : y < 60 ? (x & 8 ? 0xffffff : 0x0000ff) : noise >> 8;
+		}
+	}
+	for (unsigned s = 1; s <= step; s++)
+		for (unsigned i = 0; i < 1000 / (s * s); i++)
+			px[(i * 37 + s * 991) % (FAKE_WIDTH * FAKE_HEIGHT)] = 0xff0000 + s * 0x11;
+}
+
+uint32_t fake_crc(unsigned head, unsigned step)
+{
+	static uint32_t px[FAKE_WIDTH * FAKE_HEIGHT];
+
+	paint(px, head, step);
+	return (uint32_t)crc32(0, (const void *)px, sizeof(px));
+}
+
+static void message(uint8_t type, const void *body, size_t len)
+{
+	uint8_t buf[2 + PROTO_MAX];
+
+	link_write(&v.link, LINK_CONTROL, buf, proto_make(buf, sizeof(buf), type, body, len));
+}
+
+static void put32(uint8_t *p, uint32_t x)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(x >> 8 * i);
+}
+
+static void on_message(void *arg, uint8_t type, const uint8_t *body, size_t len)
+{
+	static const char stats[] = "{\"exits\":{\"cpuid\":3,\"total\":5},\"tiles\":7}";
+	uint8_t reply[128];
+	size_t n = 8;
+
+	(void)arg;
+	if (type != MSG_REQUEST || len < 5)
+		return;
+	memcpy(reply, body, 4);
+	put32(reply + 4, 0);
+	if (len == 9 && memcmp(body + 4, "stats", 5) == 0) {
+		memcpy(reply + 8, stats, sizeof(stats) - 1);
+		n += sizeof(stats) - 1;
+	} else if (len == 8 && memcmp(body + 4, "quit", 4) == 0) {
+		v.quit = 1;
+	} else {
+		put32(reply + 4, (uint32_t)-ENOSYS);
+	}
+	message(MSG_REPLY, reply, n);
+}
+
+static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	if (s == LINK_CONTROL)
+		proto_feed(&v.reader, data, len, on_message, NULL);
+	if (s == LINK_SERIAL)
+		link_write(&v.link, LINK_SERIAL, data, len);
+}
+
+static size_t on_build(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie)
+{
+	(void)arg;
+	return dtx_build(&v.tx, buf, cap, 64, cookie);
+}
+
+static void on_answer(void *arg, const struct dtx_cookie *cookie, bool ok)
+{
+	(void)arg;
+	dtx_answer(&v.tx, cookie, ok);
+}
+
+static void on_connected(void *arg)
+{
+	(void)arg;
+	dtx_reset(&v.tx);
+}
+
+static void on_disconnected(void *arg, unsigned reason)
+{
+	(void)arg;
+	(void)reason;
+	v.quit = 1;
+}
+
+static const struct link_ops ops = { .connected = on_connected, .disconnected = on_disconnected, .stream = on_stream,
+				     .build = on_build,		.answer = on_answer };
+
+static void say(enum link_stream s, const char *text)
+{
+	link_write(&v.link, s, text, strlen(text));
+}
+
+/* Paints the next step when the far end shows the last one exactly, and asks for a screenshot of it. */
+static void paint_next(void)
+{
+	char line[128];
+	uint8_t body[4];
+
+	for (unsigned h = 0; h < HEADS; h++) {
+		snprintf(line, sizeof(line), "screen head=%u size=%ux%u crc=%08x\n", h, FAKE_WIDTH, FAKE_HEIGHT, fake_crc(h, v.step));
+		say(LINK_SERIAL, line);
+	}
+	put32(body, v.step);
+	message(MSG_SHOT, body, 4);
+	if (++v.step == FAKE_STEPS)
+		return;
+	for (unsigned h = 0; h < HEADS; h++) {
+		paint(v.px[h], h, v.step);
+		dtx_damage(&v.tx, h, 0, sizeof(v.px[h]));
+	}
+}
+
+static void end_guest(uint8_t how, uint32_t value)
+{
+	uint8_t body[5] = { how };
+
+	put32(body + 1, value);
+	message(MSG_EXIT, body, 5);
+}
+
+static void end(void)
+{
+	switch (v.end) {
+	case FAKE_DEBUG_EXIT: end_guest(END_DEBUG_EXIT, 21); break;
+	case FAKE_CRASH:
+		message(MSG_PARKED, "triple fault at 0x1234", 22);
+		end_guest(END_CRASH, 0);
+		break;
+	case FAKE_PANIC:
+		say(LINK_LOG, "\nTessera test: panic: frames.c:1: assertion failed: no\nrip 1234\n");
+		v.quit = 1;
+		break;
+	case FAKE_HANG_UP: v.quit = 1; break;
+	case FAKE_MALFORMED: link_write(&v.link, LINK_CONTROL, "\0\0\0", 3); break;
+	default: break;
+	}
+}
+
+static void pump(void)
+{
+	uint8_t buf[4096];
+	uint64_t now = clock_us(), deadline = link_deadline(&v.link, now);
+	struct pollfd p = { .fd = v.fd, .events = POLLIN };
+	ssize_t n;
+
+	poll(&p, 1, deadline <= now ? 0 : deadline - now > 5000 ? 5 : (int)((deadline - now) / 1000));
+	n = read(v.fd, buf, sizeof(buf));
+	if (n == 0)
+		_exit(0);
+	if (n > 0)
+		link_rx(&v.link, buf, (size_t)n, clock_us());
+	while ((n = (ssize_t)link_tx(&v.link, buf, sizeof(buf), clock_us())) > 0)
+		for (ssize_t done = 0, k; done < n; done += k > 0 ? k : 0) {
+			k = write(v.fd, buf + done, (size_t)(n - done));
+			if (k < 0 && errno != EAGAIN)
+				_exit(0);
+		}
+}
+
+static void play(void)
+{
+	static const char banner[] = "Tessera test\r\n4 CPUs, waiting for a host\r\n";
+	struct link_ring rings[LINK_STREAMS] = { [LINK_CONTROL] = { .buf = v.ring[0], .size = sizeof(v.ring[0]) },
+						 [LINK_LOG] = { .buf = v.ring[1], .size = sizeof(v.ring[1]), .keep = true },
+						 [LINK_SERIAL] = { .buf = v.ring[2], .size = sizeof(v.ring[2]), .keep = true } };
+
+	if (write(v.fd, banner, sizeof(banner) - 1) < 0)
+		_exit(1);
+	if (v.end == FAKE_DEAF) {
+		usleep(100000);
+		_exit(0);
+	}
+	link_init(&v.link, LINK_VMM, &ops, NULL, rings, 0, 8192);
+	for (unsigned h = 0; h < HEADS; h++) {
+		struct scanout so = { (const volatile uint8_t *)v.px[h], FAKE_WIDTH * 4, FAKE_WIDTH, FAKE_HEIGHT, 32 };
+
+		paint(v.px[h], h, 0);
+		if (dtx_mode(&v.tx, h, &so, v.sent[h], sizeof(v.sent[h]), v.flags[h], sizeof(v.flags[h])))
+			_exit(1);
+	}
+	say(LINK_LOG, "log of the test\n");
+	for (uint64_t until = clock_us() + 60000000; clock_us() < until;) {
+		pump();
+		if (v.quit && (link_drained(&v.link) || !v.link.up))
+			_exit(0);
+		if (!v.link.up || v.step > FAKE_STEPS || !dtx_idle(&v.tx, true))
+			continue;
+		if (v.step < FAKE_STEPS) {
+			paint_next();
+		} else {
+			v.step++;
+			end();
+		}
+	}
+}
+
+pid_t fake_vmm(enum fake_end what, int *fd)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGPIPE, SIG_IGN);
+		close(pair[0]);
+		v.fd = pair[1];
+		v.end = what;
+		play();
+		_exit(0);
+	}
+	close(pair[1]);
+	*fd = pair[0];
+	return pid;
+}

@@ -1,0 +1,526 @@
+/* The display channel: what the far end shows is what the guest painted, whatever is written, lost, moved or resized. */
+/* links: stream/display_tx.c stream/display_rx.c stream/codec.c stream/crc32.c */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "stream/crc32.h"
+#include "stream/display.h"
+#include "tests/unit/random.h"
+
+#define HEADS 3
+#define SIDE 200				    /* of the largest picture here */
+#define MEMORY ((SIDE + 20) * 4 * (SIDE + 40) + 64) /* a head's memory: padded rows, and more rows than are shown */
+#define QUEUE 24
+
+struct flight {
+	uint8_t body[1024];
+	size_t len;
+	struct dtx_cookie cookie;
+};
+
+struct world {
+	struct rng r;
+	uint64_t seed;
+	struct display_tx tx;
+	struct display_rx rx;
+	uint8_t *memory[HEADS];
+	uint32_t *sent[HEADS];
+	uint8_t *flags[HEADS];
+	struct flight queue[QUEUE];
+	unsigned first, count;
+	uint32_t loss; /* one datagram in so many is lost; 0: none */
+};
+
+static void setup(struct world *w, uint64_t seed)
+{
+	memset(w, 0, sizeof(*w));
+	w->seed = seed;
+	w->r = rng_seed(seed);
+	w->rx.alloc = malloc;
+	w->rx.free = free;
+	for (int i = 0; i < HEADS; i++)
+		w->memory[i] = calloc(1, MEMORY);
+}
+
+static void teardown(struct world *w)
+{
+	drx_reset(&w->rx);
+	for (int i = 0; i < HEADS; i++) {
+		free(w->memory[i]);
+		free(w->sent[i]);
+		free(w->flags[i]);
+	}
+}
+
+/* Sets a head's mode with memory that fits exactly. */
+static int set_mode(struct world *w, unsigned head, unsigned width, unsigned height, uint32_t offset, uint32_t stride)
+{
+	size_t px = (size_t)width * height * 4, tiles = (size_t)((width + 15) / 16) * ((height + 15) / 16);
+	struct scanout so = {
+		.base = w->memory[head] + offset, .stride = stride, .width = (uint16_t)width, .height = (uint16_t)height, .bpp = 32
+	};
+	uint32_t *sent = malloc(px + !px);
+	uint8_t *flags = malloc(tiles + !tiles);
+	int err = dtx_mode(&w->tx, head, &so, sent, px, flags, tiles);
+
+	free(w->sent[head]);
+	free(w->flags[head]);
+	w->sent[head] = sent;
+	w->flags[head] = flags;
+	return err;
+}
+
+static void build(struct world *w)
+{
+	struct flight *f = &w->queue[(w->first + w->count) % QUEUE];
+	size_t cap = DTX_CAP_MIN + rng_below(&w->r, (uint32_t)(sizeof(f->body) - DTX_CAP_MIN + 1));
+	unsigned max = rng_below(&w->r, 20);
+	uint64_t compared = w->tx.tiles_compared;
+
+	if (w->count == QUEUE)
+		return;
+	f->len = dtx_build(&w->tx, f->body, cap, max, &f->cookie);
+	if (w->tx.tiles_compared - compared > max || f->len > cap)
+		fail_msg("seed %llu: build went past its bounds", (unsigned long long)w->seed);
+	w->count += f->len != 0;
+}
+
+/* The oldest datagram arrives or is lost, and is answered for. */
+static void arrive(struct world *w)
+{
+	struct flight *f = &w->queue[w->first];
+	bool ok = !w->loss || !rng_once_in(&w->r, w->loss);
+
+	if (!w->count)
+		return;
+	if (ok && drx_datagram(&w->rx, f->body, f->len))
+		fail_msg("seed %llu: datagram refused", (unsigned long long)w->seed);
+	dtx_answer(&w->tx, &f->cookie, ok);
+	w->first = (w->first + 1) % QUEUE;
+	w->count--;
+}
+
+static void run_until_idle(struct world *w)
+{
+	for (int i = 0; !dtx_idle(&w->tx, true); i++) {
+		if (i > 200000)
+			fail_msg("seed %llu: never idle", (unsigned long long)w->seed);
+		build(w);
+		if (rng_once_in(&w->r, 2) || w->count == QUEUE)
+			arrive(w);
+	}
+	assert_int_equal(w->count, 0);
+}
+
+/* The oracle: every head's canvas is what its scanout shows. */
+static void check_pictures(struct world *w)
+{
+	for (unsigned i = 0; i < HEADS; i++) {
+		const struct scanout *so = &w->tx.head[i].so;
+		const struct canvas *c = &w->rx.head[i];
+		uint32_t crc = 0;
+
+		assert_int_equal(c->width, so->width);
+		assert_int_equal(c->height, so->height);
+		for (unsigned y = 0; y < so->height; y++)
+			for (unsigned x = 0; x < so->width; x++) {
+				uint8_t px[4];
+
+				memcpy(px, (const uint8_t *)so->base + y * so->stride + x * 4, 4);
+				px[3] = 0;
+				crc = crc32_ieee(crc, px, 4);
+			}
+		if (drx_crc(&w->rx, i) != crc)
+			fail_msg("seed %llu: head %u differs", (unsigned long long)w->seed, i);
+	}
+}
+
+static void random_mode(struct world *w)
+{
+	unsigned head = rng_below(&w->r, HEADS), width = 1 + rng_below(&w->r, SIDE), height = 1 + rng_below(&w->r, SIDE);
+
+	if (rng_once_in(&w->r, 6)) {
+		assert_int_equal(set_mode(w, head, 0, rng_below(&w->r, 2) * 20, 0, 0), 0);
+		return;
+	}
+	if (rng_once_in(&w->r, 4) && w->tx.head[head].so.width) {
+		width = w->tx.head[head].so.width;
+		height = w->tx.head[head].so.height;
+	}
+	assert_int_equal(set_mode(w, head, width, height, rng_below(&w->r, 64), width * 4 + rng_below(&w->r, 80)), 0);
+}
+
+static void random_write(struct world *w)
+{
+	unsigned head = rng_below(&w->r, HEADS);
+	const struct scanout *so = &w->tx.head[head].so;
+	uint32_t at = rng_below(&w->r, MEMORY), len = 1 + rng_below(&w->r, rng_once_in(&w->r, 3) ? 5000 : 8);
+
+	len = len < MEMORY - at ? len : MEMORY - at;
+	if (rng_once_in(&w->r, 2))
+		memset(w->memory[head] + at, (int)rng_below(&w->r, 4) * 60, len);
+	else
+		rng_fill(&w->r, w->memory[head] + at, len);
+	if (!so->width)
+		return;
+	/* Damage counts from the scanout's base; what lies before it is of no interest. */
+	uint32_t base = (uint32_t)(so->base - w->memory[head]), from = at > base ? at : base;
+
+	if (at + len > from)
+		dtx_damage(&w->tx, head, from - base, at + len - from);
+}
+
+static void random_pan(struct world *w)
+{
+	unsigned head = rng_below(&w->r, HEADS);
+	const struct scanout *so = &w->tx.head[head].so;
+
+	if (!so->width) {
+		assert_int_equal(dtx_pan(&w->tx, head, w->memory[head], 4), -EINVAL);
+		return;
+	}
+	uint32_t rows = rng_below(&w->r, 40);
+
+	assert_int_equal(dtx_pan(&w->tx, head, w->memory[head] + rows * so->stride, so->stride), 0);
+}
+
+static void test_random(void **state)
+{
+	static struct world w;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 150; seed++) {
+		setup(&w, seed);
+		w.loss = rng_below(&w.r, 3) ? 2 + rng_below(&w.r, 20) : 0;
+		for (int round = 0; round < 4; round++) {
+			unsigned steps = rng_below(&w.r, 300);
+
+			while (steps--) {
+				uint32_t what = rng_below(&w.r, 200);
+
+				if (what < 3)
+					random_mode(&w);
+				else if (what < 5)
+					random_pan(&w);
+				else if (what == 5)
+					dtx_reset(&w.tx);
+				else if (what < 80)
+					random_write(&w);
+				else if (what < 150)
+					build(&w);
+				else
+					arrive(&w);
+			}
+			run_until_idle(&w);
+			check_pictures(&w);
+		}
+		teardown(&w);
+	}
+}
+
+/* dtx_damage marks exactly the tiles that show a written byte: against a byte by byte oracle. */
+static void test_damage_exact(void **state)
+{
+	static struct world w;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 1500; seed++) {
+		setup(&w, seed);
+		unsigned width = 1 + rng_below(&w.r, 100), height = 1 + rng_below(&w.r, 70), cols = (width + 15) / 16;
+		uint32_t stride = width * 4 + (rng_once_in(&w.r, 2) ? rng_below(&w.r, 70) : 0), size = stride * (height + 2);
+		uint64_t at = rng_below(&w.r, size), len = rng_below(&w.r, rng_once_in(&w.r, 2) ? size : 200);
+		uint8_t want[8 * 8] = { 0 };
+		uint32_t todo = 0;
+
+		assert_int_equal(set_mode(&w, 0, width, height, 0, stride), 0);
+		run_until_idle(&w);
+		if (rng_once_in(&w.r, 20))
+			len = UINT64_MAX - rng_below(&w.r, 3) * at;
+		dtx_damage(&w.tx, 0, at, len);
+		for (uint64_t b = at; b < size && b - at < len; b++)
+			if (b / stride < height && b % stride < width * 4)
+				want[b / stride / 16 * cols + b % stride / 64] = 1;
+		for (unsigned t = 0; t < cols * ((height + 15) / 16); t++) {
+			if ((w.tx.head[0].flags[t] & DTX_LOOK) != want[t])
+				fail_msg("seed %llu: tile %u", (unsigned long long)seed, t);
+			todo += want[t];
+		}
+		assert_int_equal(w.tx.head[0].todo, todo);
+		teardown(&w);
+	}
+}
+
+static void test_bad_modes(void **state)
+{
+	static uint8_t memory[64 * 64 * 4], flags[16];
+	static uint32_t sent[64 * 64];
+	static struct display_tx tx;
+	const struct scanout good = { .base = memory, .stride = 256, .width = 64, .height = 64, .bpp = 32 };
+	struct scanout so = good;
+
+	(void)state;
+	assert_int_equal(dtx_mode(&tx, DISPLAY_HEADS, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent) - 1, flags, sizeof(flags)), -ENOMEM);
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags) - 1), -ENOMEM);
+	assert_int_equal(dtx_mode(&tx, 0, &so, NULL, sizeof(sent), flags, sizeof(flags)), -ENOMEM);
+	so.stride = 255;
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
+	so = good;
+	so.bpp = 24;
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
+	so = good;
+	so.base = NULL;
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
+	so = good;
+	so.width = DISPLAY_MAX_SIDE + 1;
+	so.stride = 1u << 31;
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, SIZE_MAX, flags, SIZE_MAX), -EINVAL);
+	so.width = so.height = DISPLAY_MAX_SIDE;
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, SIZE_MAX, flags, SIZE_MAX), -EINVAL);
+	dtx_reset(&tx);
+	assert_true(dtx_idle(&tx, true)); /* it never was on, so there is nothing to tell */
+
+	/* An error turns a head off that was on, and the far end is told. */
+	struct dtx_cookie cookie;
+	uint8_t body[DTX_CAP_MIN];
+
+	assert_int_equal(dtx_mode(&tx, 0, &good, sent, sizeof(sent), flags, sizeof(flags)), 0);
+	assert_int_equal(dtx_build(&tx, body, sizeof(body) - 1, 100, &cookie), 0);
+	assert_int_equal(dtx_build(&tx, body, sizeof(body), 100, &cookie), 5 + 16 * 5);
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
+	assert_int_equal(dtx_build(&tx, body, sizeof(body), 100, &cookie), 5);
+	assert_memory_equal(body, "\0\0\0\0\0", 5);
+	dtx_answer(&tx, &cookie, false);
+	assert_int_equal(dtx_build(&tx, body, sizeof(body), 100, &cookie), 5);
+	assert_false(dtx_idle(&tx, true));
+	assert_true(dtx_idle(&tx, false));
+	dtx_answer(&tx, &cookie, true);
+	assert_true(dtx_idle(&tx, true));
+}
+
+/* A head that is written all the time, with what it shows already, does not keep another from its turn. */
+static void test_heads_take_turns(void **state)
+{
+	static struct world w;
+
+	(void)state;
+	setup(&w, 1);
+	for (unsigned i = 0; i < HEADS; i++)
+		assert_int_equal(set_mode(&w, i, SIDE, SIDE, 0, SIDE * 4), 0);
+	run_until_idle(&w);
+	memset(w.memory[2], 0x55, SIDE * 4);
+	dtx_damage(&w.tx, 2, 0, SIDE * 4);
+	for (int i = 0; i < 10; i++) {
+		dtx_damage(&w.tx, 0, 0, SIDE * SIDE * 4);
+		dtx_damage(&w.tx, 1, 0, SIDE * SIDE * 4);
+		w.queue[0].len = dtx_build(&w.tx, w.queue[0].body, sizeof(w.queue[0].body), 16, &w.queue[0].cookie);
+		if (w.queue[0].len)
+			break;
+	}
+	assert_int_equal(w.queue[0].body[0], 2);
+	assert_int_equal(w.queue[0].cookie.count, (SIDE + 15) / 16);
+	teardown(&w);
+}
+
+/* Two pages of picture, one row of pixels in each. The second is out of reach until it is read for the first time. */
+static struct {
+	uint8_t *pages;
+	volatile unsigned faults;
+} trap;
+
+/* The guest writes to the first row while the sender reads the second. */
+static void write_first_row(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	if ((uint8_t *)info->si_addr < trap.pages + 4096 || (uint8_t *)info->si_addr >= trap.pages + 8192)
+		abort();
+	mprotect(trap.pages + 4096, 4096, PROT_READ | PROT_WRITE);
+	trap.pages[0] = 0x77;
+	trap.faults++;
+}
+
+/* What is kept as sent must be what was coded, not what memory holds a moment later: else that write is never shown. */
+static void test_written_while_read(void **state)
+{
+	static struct world w;
+	struct sigaction act = { .sa_sigaction = write_first_row, .sa_flags = SA_SIGINFO }, before;
+	uint8_t *own;
+
+	(void)state;
+	setup(&w, 1);
+	own = w.memory[0];
+	trap.pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(trap.pages != MAP_FAILED);
+	w.memory[0] = trap.pages;
+	assert_int_equal(sigaction(SIGSEGV, &act, &before), 0);
+	assert_int_equal(set_mode(&w, 0, 16, 2, 0, 4096), 0);
+	assert_int_equal(mprotect(trap.pages + 4096, 4096, PROT_NONE), 0);
+	run_until_idle(&w);
+	assert_int_equal(trap.faults, 1);
+	dtx_damage(&w.tx, 0, 0, 1);
+	run_until_idle(&w);
+	check_pictures(&w);
+	assert_int_equal(w.rx.head[0].px[0], 0x77);
+	sigaction(SIGSEGV, &before, NULL);
+	munmap(trap.pages, 8192);
+	w.memory[0] = own;
+	teardown(&w);
+}
+
+/* The fourth byte of a pixel is not shown; a write to it, or of what stands there already, costs nothing. */
+static void test_nothing_to_show(void **state)
+{
+	static struct world w;
+
+	(void)state;
+	setup(&w, 1);
+	assert_int_equal(set_mode(&w, 0, 40, 40, 0, 160), 0);
+	run_until_idle(&w);
+	uint64_t sent = w.tx.tiles_sent, compared = w.tx.tiles_compared;
+
+	w.memory[0][7] = 0xaa;
+	w.memory[0][2000] = 0;
+	dtx_damage(&w.tx, 0, 7, 1);
+	dtx_damage(&w.tx, 0, 160 * 20, 160);
+	run_until_idle(&w);
+	assert_int_equal(w.tx.tiles_sent, sent);
+	assert_int_equal(w.tx.tiles_compared - compared, 1 + 3);
+	check_pictures(&w);
+	teardown(&w);
+}
+
+struct change {
+	unsigned count, head, x0, y0, x1, y1;
+	bool resized;
+};
+
+static void changed(void *arg, unsigned head, bool resized, unsigned x0, unsigned y0, unsigned x1, unsigned y1)
+{
+	struct change *c = arg;
+
+	*c = (struct change){ c->count + 1, head, x0, y0, x1, y1, resized };
+}
+
+static void test_receiver(void **state)
+{
+	struct change c = { 0 };
+	struct display_rx rx = { .alloc = malloc, .free = free, .changed = changed, .arg = &c };
+	/* 40x20 on head 2: 3x2 tiles */
+	static const uint8_t mode[] = { 2, 40, 0, 20, 0 };
+	static const uint8_t tiles[] = { 2, 40, 0, 20, 0, 1, CODEC_SOLID, 1, 2, 3, 3, CODEC_SOLID, 4, 5, 6 };
+	static const uint8_t past_end[] = { 2, 40, 0, 20, 0, 1, CODEC_SOLID, 9, 9, 9, 4, CODEC_SOLID, 4, 5, 6 };
+	static const uint8_t cut[] = { 2, 40, 0, 20, 0, 1, CODEC_SOLID, 9, 9, 9, 1, CODEC_SOLID, 4 };
+	static const uint8_t long_skip[] = { 2, 40, 0, 20, 0, 0x80, 0x80, 0x80, 0x80, 0, CODEC_SOLID, 9, 9, 9 };
+	static const uint8_t other_size_bad[] = { 2, 41, 0, 20, 0, 77 };
+	static const uint8_t big[] = { 2, 1, 0x20, 1, 0 }, many[] = { 2, 0, 0x20, 0, 0x20 }, head16[] = { 16, 0, 0, 0, 0 };
+	static const uint8_t half[] = { 2, 40, 0, 0, 0 }, off_tiles[] = { 2, 0, 0, 0, 0, 0, CODEC_SOLID, 1, 1, 1 };
+	static const uint8_t off[] = { 2, 0, 0, 0, 0 };
+
+	(void)state;
+	assert_int_equal(drx_datagram(&rx, mode, sizeof(mode)), 0);
+	assert_true(c.count == 1 && c.resized && c.head == 2 && c.x0 == 0 && c.y0 == 0 && c.x1 == 40 && c.y1 == 20);
+	assert_int_equal(drx_datagram(&rx, mode, sizeof(mode)), 0);
+	assert_int_equal(c.count, 1);
+	assert_int_equal(drx_datagram(&rx, tiles, sizeof(tiles)), 0);
+	assert_true(c.count == 2 && !c.resized && c.x0 == 16 && c.y0 == 0 && c.x1 == 40 && c.y1 == 20);
+	assert_int_equal(rx.head[2].px[16], 0x030201);
+	assert_int_equal(rx.head[2].px[19 * 40 + 39], 0x060504);
+
+	/* What is refused changes nothing, not even by its good beginning. */
+	uint32_t crc = drx_crc(&rx, 2);
+
+	assert_int_equal(drx_datagram(&rx, past_end, sizeof(past_end)), -EBADMSG);
+	assert_int_equal(drx_datagram(&rx, cut, sizeof(cut)), -EBADMSG);
+	assert_int_equal(drx_datagram(&rx, long_skip, sizeof(long_skip)), -EBADMSG);
+	assert_int_equal(drx_datagram(&rx, other_size_bad, sizeof(other_size_bad)), -EBADMSG);
+	assert_int_equal(drx_datagram(&rx, half, sizeof(half)), -EBADMSG);
+	assert_int_equal(drx_datagram(&rx, off_tiles, sizeof(off_tiles)), -EBADMSG);
+	assert_int_equal(drx_datagram(&rx, big, sizeof(big)), -EINVAL);
+	assert_int_equal(drx_datagram(&rx, many, sizeof(many)), -EINVAL);
+	assert_int_equal(drx_datagram(&rx, head16, sizeof(head16)), -EINVAL);
+	for (size_t n = 0; n < sizeof(mode); n++)
+		assert_int_equal(drx_datagram(&rx, mode, n), -EBADMSG);
+	assert_int_equal(c.count, 2);
+	assert_int_equal(drx_crc(&rx, 2), crc);
+	assert_int_equal(rx.head[2].width, 40);
+	assert_int_equal(drx_datagram(&rx, off, sizeof(off)), 0);
+	assert_true(c.count == 3 && c.resized && c.x1 == 0 && !rx.head[2].px);
+	assert_int_equal(drx_crc(&rx, 2), 0);
+	assert_int_equal(drx_crc(&rx, DISPLAY_HEADS), 0);
+	drx_reset(&rx);
+}
+
+static void *no_memory(size_t n)
+{
+	(void)n;
+	return NULL;
+}
+
+static void test_receiver_no_memory(void **state)
+{
+	struct display_rx rx = { .alloc = no_memory, .free = free };
+	static const uint8_t mode[] = { 0, 40, 0, 20, 0 };
+
+	(void)state;
+	assert_int_equal(drx_datagram(&rx, mode, sizeof(mode)), -ENOMEM);
+	assert_int_equal(rx.head[0].width, 0);
+	drx_reset(&rx);
+}
+
+static void test_receiver_garbage(void **state)
+{
+	struct display_rx rx = { .alloc = malloc, .free = free };
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 30000; seed++) {
+		struct rng r = rng_seed(seed);
+		size_t len = rng_below(&r, 300);
+		uint8_t *body = malloc(len + !len);
+
+		rng_fill(&r, body, len);
+		if (len > 6 && !rng_once_in(&r, 8)) {
+			body[0] &= 1;
+			body[2] = body[4] = 0;
+			body[1] &= 63;
+			body[3] &= 63;
+			size_t i = 5;
+
+			for (; i + 5 <= len && rng_below(&r, 4); i += 5) {
+				body[i] &= 3;
+				body[i + 1] = CODEC_SOLID;
+			}
+			len = rng_once_in(&r, 2) ? i : len;
+		}
+		drx_datagram(&rx, body, len);
+		free(body);
+	}
+	assert_true(rx.datagrams > 100);
+	drx_reset(&rx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_damage_exact),
+		cmocka_unit_test(test_bad_modes),
+		cmocka_unit_test(test_heads_take_turns),
+		cmocka_unit_test(test_written_while_read),
+		cmocka_unit_test(test_nothing_to_show),
+		cmocka_unit_test(test_receiver),
+		cmocka_unit_test(test_receiver_no_memory),
+		cmocka_unit_test(test_receiver_garbage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

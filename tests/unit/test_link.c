@@ -1,0 +1,441 @@
+/* The link, one rule at a time: sessions, history, text, fairness, windows, what a loss costs, what a hostile peer may say. */
+/* links: stream/link.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
+/* links: stream/display_tx.c stream/display_rx.c stream/codec.c stream/crc32.c stream/proto.c tests/unit/link_world.c */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tests/unit/link_world.h"
+
+static void test_one_word(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, WIDTH, HEIGHT);
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++)
+		w->fb[i] = i % 7 * 0x111111 ^ i;
+	dtx_damage(&w->tx, 0, 0, WIDTH * HEIGHT * 4);
+	world_settle(w, 100000000);
+	/* A plain ground, then one word in the middle of it; and one in the noisiest tile that a palette holds. */
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++)
+		w->fb[i] = 0x204060;
+	dtx_damage(&w->tx, 0, 0, WIDTH * HEIGHT * 4);
+	world_settle(w, 100000000);
+	for (int i = 0; i < 400; i++)
+		world_step(w);
+	assert_true(link_deadline(&w->vmm, w->now) == UINT64_MAX);
+	uint64_t down = w->vmm.tx_bytes, up = w->host.tx_bytes, tiles = w->tx.tiles_sent;
+
+	w->fb[300 * WIDTH + 333] = 0xffffff;
+	dtx_damage(&w->tx, 0, (300 * WIDTH + 333) * 4, 4);
+	for (int i = 0; i < 2000; i++)
+		world_step(w);
+	world_check_picture(w);
+	down = w->vmm.tx_bytes - down;
+	up = w->host.tx_bytes - up;
+	print_message("one word on an idle 640x480 screen: %llu bytes VMM -> host, %llu back\n", (unsigned long long)down,
+		      (unsigned long long)up);
+	assert_int_equal(w->tx.tiles_sent - tiles, 1);
+	assert_in_range(down, 1, 200);
+	assert_in_range(up, 1, 40);
+	world_teardown(w);
+}
+
+/* A HELLO that comes twice does not disturb its session; one with a new nonce begins another. */
+static void test_hello_again(void **state)
+{
+	struct world *w = &the_world;
+	static struct link copy;
+
+	(void)state;
+	world_connect(w, 64, 64);
+	world_write_message(&w->host, LINK_CONTROL, &w->host_message, 20);
+	world_write_message(&w->vmm, LINK_CONTROL, &w->vmm_message, 20);
+	world_settle(w, 1000000);
+	uint8_t hello[LINK_LINE_MAX];
+	size_t n;
+
+	link_init(&copy, LINK_HOST, &world_host_ops, w, NULL, w->nonce, 40000);
+	n = link_tx(&copy, hello, sizeof(hello), w->now);
+	for (int i = 0; i < 3; i++)
+		link_rx(&w->vmm, hello, n, w->now);
+	assert_int_equal(w->vmm.sessions, 1);
+	world_write_message(&w->host, LINK_CONTROL, &w->host_message, 20);
+	world_write_message(&w->vmm, LINK_CONTROL, &w->vmm_message, 20);
+	world_settle(w, 1000000);
+	world_check_streams(w);
+	assert_int_equal(w->from_host[LINK_CONTROL].message, 2);
+	assert_int_equal(w->vmm.lost_frames + w->host.lost_frames, 0);
+
+	link_init(&copy, LINK_HOST, &world_host_ops, w, NULL, w->nonce + 1, 40000);
+	n = link_tx(&copy, hello, sizeof(hello), w->now);
+	world_paint(w);
+	world_step(w);
+	assert_true(w->vmm.inflight > 0);
+	link_rx(&w->vmm, hello, n, w->now);
+	assert_int_equal(w->vmm.sessions, 2);
+	assert_int_equal(w->vmm.inflight, 0);
+	assert_int_equal(w->vmm.nonce, w->nonce + 1);
+	world_teardown(w);
+}
+
+/* What the VMM said to an earlier host does not reach the next one, however much of it is still on the line. */
+static void test_stale_frames(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 64, 64);
+	world_write_bytes(w, &w->vmm, LINK_SERIAL, 3000);
+	world_paint(w);
+	w->now += STEP_US;
+	world_pull(w, &w->vmm, &w->down);
+	assert_true(w->down.head - w->down.tail > 3000);
+	uint64_t before = w->from_vmm[LINK_SERIAL].bytes;
+
+	world_start_host(w, 40000);
+	world_deliver(w, &w->host, &w->down, UINT32_MAX);
+	assert_int_equal(w->from_vmm[LINK_SERIAL].bytes, before);
+	assert_false(w->host.up);
+	world_settle(w, 10000000);
+	world_check_picture(w);
+	world_check_streams(w);
+	world_teardown(w);
+}
+
+/* A host that comes late gets the log's kept history, and serial text from where the last one stopped. */
+static void test_history(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_setup(w, 1, 64, 64);
+	world_start_vmm(w, 10000);
+	world_write_bytes(w, &w->vmm, LINK_LOG, 3000);
+	world_write_bytes(w, &w->vmm, LINK_LOG, 3000); /* the ring holds 4096 */
+	world_write_bytes(w, &w->vmm, LINK_SERIAL, 100);
+	world_write_message(&w->vmm, LINK_CONTROL, &w->vmm_message, 50);
+	for (int i = 0; i < 10; i++) {
+		world_step(w);
+		assert_int_equal(w->vmm.tx_bytes, 0); /* not a byte before a host says hello */
+	}
+	world_start_host(w, 40000);
+	world_settle(w, 10000000);
+	assert_int_equal(w->from_vmm[LINK_LOG].bytes, RING);
+	assert_int_equal(w->vmm.ring[LINK_LOG].dropped, 6000 - RING);
+	assert_int_equal(w->from_vmm[LINK_SERIAL].bytes, 100);
+	assert_int_equal(w->from_vmm[LINK_CONTROL].message, 1);
+	world_write_bytes(w, &w->vmm, LINK_SERIAL, 50);
+	world_start_host(w, 40000);
+	world_settle(w, 10000000);
+	world_check_streams(w);
+	assert_int_equal(w->from_vmm[LINK_LOG].bytes, 2 * RING);
+	assert_int_equal(w->from_vmm[LINK_SERIAL].bytes, 150);
+	assert_int_equal(w->vmm.ring[LINK_SERIAL].dropped, 0);
+	world_teardown(w);
+}
+
+/* A ring of messages that runs over drops whole ones, also while a part of one is on its way. */
+static void test_message_overrun(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 16, 16);
+	w->rate = 500;
+	for (int i = 0; i < 400; i++) {
+		world_write_message(&w->vmm, LINK_CONTROL, &w->vmm_message, 4 + rng_below(&w->r, 2000));
+		if (i % 3 == 0)
+			world_step(w); /* take_message checks each */
+	}
+	world_settle(w, 100000000);
+	assert_true(w->from_vmm[LINK_CONTROL].lost > CONTROL_RING);
+	assert_true(w->vmm.ring[LINK_CONTROL].dropped > CONTROL_RING);
+	assert_int_equal(w->from_vmm[LINK_CONTROL].message, w->vmm_message);
+	world_check_streams(w);
+	world_teardown(w);
+}
+
+static void test_bye(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 64, 64);
+	link_bye(&w->vmm, 17);
+	assert_false(w->vmm.up);
+	world_step(w);
+	world_step(w);
+	assert_true(w->disconnected == 1 && w->reason == 17 && !w->host.up);
+	for (int i = 0; i < 1000; i++)
+		world_step(w);
+	assert_false(w->vmm.up); /* a host that was sent away does not knock again by itself */
+	assert_true(link_deadline(&w->host, w->now) == UINT64_MAX);
+	world_start_host(w, 40000);
+	world_settle(w, 10000000);
+	world_check_picture(w);
+
+	link_bye(&w->host, 0);
+	for (int i = 0; i < 10; i++)
+		world_step(w);
+	assert_false(w->vmm.up);
+	assert_int_equal(w->disconnected, 1);
+	assert_true(link_deadline(&w->vmm, w->now) == UINT64_MAX);
+	world_teardown(w);
+}
+
+/* The VMM starts anew (a reset of the machine): its host learns that its session is gone as soon as it says anything. */
+static void test_vmm_restarts(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 64, 64);
+	world_start_vmm(w, 10000);
+	dtx_reset(&w->tx);
+	link_ping(&w->host);
+	for (int i = 0; i < 10; i++)
+		world_step(w);
+	assert_true(w->disconnected == 1 && w->reason == LINK_BYE_NO_SESSION);
+	world_start_host(w, 40000);
+	w->host.rx_offset[LINK_LOG] = 123456; /* more than this VMM has said */
+	world_settle(w, 10000000);
+	world_check_picture(w);
+	world_check_streams(w);
+	world_teardown(w);
+}
+
+static void test_other_version(void **state)
+{
+	static const uint8_t hello[] = { LINK_HELLO, 'T', 'S', 'R', 'A', 9, 0, 1, 2, 3, 4 };
+	static const uint8_t welcome[] = { LINK_WELCOME, 'T', 'S', 'R', 'A', 9, 0, 1, 0, 0, 0, 55 };
+	struct world *w = &the_world;
+	uint8_t out[LINK_LINE_MAX];
+
+	(void)state;
+	world_setup(w, 1, 16, 16);
+	world_start_vmm(w, 10000);
+	world_forge(&w->vmm, hello, sizeof(hello), w->now);
+	assert_false(w->vmm.up);
+	size_t n = link_tx(&w->vmm, out, sizeof(out), w->now);
+	int len = cobs_decode(out + 1, n - 2, out);
+
+	assert_int_equal(len, 31 + 4);
+	assert_memory_equal(out, "\2TSRA\1\0\1\2\3\4", 11);
+	world_start_host(w, 1000);
+	world_forge(&w->host, welcome, sizeof(welcome), w->now);
+	assert_true(w->disconnected == 1 && w->reason == LINK_BYE_VERSION && !w->host.up);
+	assert_true(link_deadline(&w->host, w->now) == UINT64_MAX);
+	world_teardown(w);
+}
+
+/* Text on the line before a session comes through at once; within one only whole lines of it, and no noise. */
+static void test_plain_text(void **state)
+{
+	static const char banner[] = "Tessera v1\r\nWaiting for a host\r\n# ", last[] = "panic: vector 14\n  rip 1234\n";
+	static const uint8_t noise[] = { 0, 9, 0xfe, 'a', 'b', 'c', '\n', 'd', 'e', 'f', '\n', 0 };
+	struct world *w = &the_world;
+
+	(void)state;
+	world_setup(w, 1, 16, 16);
+	world_start_vmm(w, 10000);
+	world_start_host(w, 1000);
+	for (size_t i = 0; i < strlen(banner); i++) {
+		link_rx(&w->host, (const uint8_t *)banner + i, 1, w->now);
+		assert_int_equal(w->plain_len, i ? i + 1 : 0);
+	}
+	assert_string_equal(w->plain, banner);
+	world_settle(w, 10000000);
+	assert_string_equal(w->plain, banner);
+	w->plain_len = 0;
+	link_rx(&w->host, noise, sizeof(noise), w->now);
+	assert_int_equal(w->plain_len, 0);
+	link_rx(&w->host, (const uint8_t *)"\0", 1, w->now);
+	link_rx(&w->host, (const uint8_t *)last, strlen(last), w->now);
+	assert_string_equal(w->plain, last);
+	link_rx(&w->host, (const uint8_t *)"\0", 1, w->now);
+	world_paint(w);
+	world_settle(w, 10000000);
+	world_check_picture(w);
+	world_teardown(w);
+}
+
+/* Text that never ends, log and picture share the line; control overtakes them all. */
+static void test_fairness(void **state)
+{
+	enum { SERIAL = LINK_SERIAL, LOG = LINK_LOG, PICTURE = LINK_STREAMS };
+	struct world *w = &the_world;
+	uint64_t before[LINK_STREAMS + 2], sum = 0;
+
+	(void)state;
+	world_connect(w, 320, 240);
+	w->rate = 60;
+	memcpy(before, w->vmm.tx_bytes_by_type, sizeof(before));
+	for (int i = 0; i < 4000; i++) {
+		for (unsigned s = LOG; s <= SERIAL; s++)
+			world_write_bytes(w, &w->vmm, s, link_room(&w->vmm, s));
+		for (uint32_t k = 0; k < 320 * 240; k += 5)
+			w->fb[k] = rng_next(&w->r) & 0xffffff;
+		dtx_damage(&w->tx, 0, 0, 320 * 240 * 4);
+		if (i == 2000)
+			world_write_message(&w->vmm, LINK_CONTROL, &w->vmm_message, 8);
+		world_step(w);
+		/* One frame may be on its way before it, and the line takes 18 steps for a long one. */
+		if (i == 2000 + 45)
+			assert_int_equal(w->from_vmm[LINK_CONTROL].message, w->vmm_message);
+	}
+	for (int k = 0; k <= PICTURE; k++)
+		sum += w->vmm.tx_bytes_by_type[k] - before[k];
+	assert_true(w->vmm.tx_bytes_by_type[PICTURE] - before[PICTURE] > sum * 2 / 5);
+	assert_true(w->vmm.tx_bytes_by_type[SERIAL] - before[SERIAL] > sum / 6);
+	assert_true(w->vmm.tx_bytes_by_type[LOG] - before[LOG] > sum / 6);
+	world_teardown(w);
+}
+
+/* A small window, and even none, slows but never stops. What waits on the line stays within it. */
+static void test_small_windows(void **state)
+{
+	static const uint32_t windows[] = { 0, 1, 500, 1100, 2200, 5000, UINT32_MAX };
+	struct world *w = &the_world;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		world_setup(w, 1, 160, 120);
+		world_start_vmm(w, windows[i]);
+		world_start_host(w, windows[i]);
+		w->reader = 100;
+		for (int k = 0; k < 300; k++) {
+			uint32_t limit = windows[i] < LINK_LINE_MAX ? LINK_LINE_MAX : windows[i];
+
+			world_paint(w);
+			world_write_bytes(w, &w->vmm, LINK_SERIAL, link_room(&w->vmm, LINK_SERIAL));
+			world_write_message(&w->host, LINK_CONTROL, &w->host_message, 1000);
+			world_step(w);
+			/* 500 bytes of ACK, PING and WELCOME go beside it. */
+			if (windows[i] != UINT32_MAX && w->down.head - w->down.tail > limit + 500)
+				FAIL(w, "window %u: %u bytes wait", windows[i], w->down.head - w->down.tail);
+		}
+		world_settle(w, 300000000);
+		world_check_picture(w);
+		world_check_streams(w);
+		world_teardown(w);
+	}
+}
+
+/* A frame that is lost is sent again, with those that followed it on its stream, once. */
+static void test_loss_costs_once(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 16, 16);
+	uint64_t frames = w->vmm.tx_frames;
+
+	world_write_bytes(w, &w->vmm, LINK_SERIAL, RING);
+	world_step(w);
+	w->down.bytes[w->down.tail % LINE + 50] ^= 1;
+	w->reader = 0;
+	for (int i = 0; i < 18; i++)
+		world_step(w);
+	assert_int_equal(w->vmm.inflight, 5); /* RING / 1019, rounded up */
+	/* Slower than the line: what is sent again is out before all of its losses are known. */
+	w->reader = 400;
+	world_settle(w, 1000000);
+	world_check_streams(w);
+	assert_int_equal(w->vmm.lost_frames, 5);
+	assert_int_equal(w->vmm.tx_frames - frames, 2 * 5);
+	world_teardown(w);
+}
+
+/* The last frame's loss is found soon even if the far end talks all the time and is answered. */
+static void test_lost_tail(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 16, 16);
+	w->fb[0] = 0x123456;
+	dtx_damage(&w->tx, 0, 0, 4);
+	world_step(w);
+	w->down.tail = w->down.head;
+	for (int i = 0; i < 100; i++) {
+		world_write_message(&w->host, LINK_INPUT, &w->host_input, 8);
+		world_step(w);
+	}
+	world_check_picture(w);
+	assert_true(dtx_idle(&w->tx, true));
+	world_teardown(w);
+}
+
+/* A WELCOME that was lost with all that followed it: the second HELLO finds both at once. */
+static void test_lost_welcome(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_setup(w, 1, 64, 64);
+	world_start_vmm(w, 10000);
+	world_start_host(w, 40000);
+	world_write_bytes(w, &w->vmm, LINK_SERIAL, 2000);
+	for (int i = 0; i < 3; i++) {
+		world_step(w);
+		w->down.tail = w->down.head;
+	}
+	assert_true(w->vmm.up && w->vmm.inflight > 2 && !w->host.up);
+	assert_in_range(world_settle(w, 10000000), 480000, 540000);
+	world_check_picture(w);
+	world_check_streams(w);
+	world_teardown(w);
+}
+
+/* ACKs and PINGs that speak of what was never sent settle nothing. */
+static void test_forged_acks(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 64, 64);
+	world_paint(w);
+	world_write_bytes(w, &w->vmm, LINK_SERIAL, 2000);
+	w->now += STEP_US;
+	world_pull(w, &w->vmm, &w->down);
+	unsigned inflight = w->vmm.inflight;
+	uint16_t seq = w->vmm.seq;
+
+	assert_true(inflight >= 3);
+	for (uint32_t d = 1; d < 65536 - inflight; d++) {
+		uint8_t ack[15] = { LINK_ACK, (uint8_t)(seq + d), (uint8_t)((seq + d) >> 8), 0xff, 0xff, 0xff, 0xff };
+
+		if (d > 100 && d < 65000)
+			d += 97;
+		world_forge(&w->vmm, ack, sizeof(ack), w->now);
+		assert_int_equal(w->vmm.inflight, inflight);
+	}
+	uint16_t rx_next = w->vmm.rx_next;
+	uint8_t ping[3] = { LINK_PING, (uint8_t)(rx_next + LINK_INFLIGHT + 1), (uint8_t)((rx_next + LINK_INFLIGHT + 1) >> 8) };
+
+	world_forge(&w->vmm, ping, sizeof(ping), w->now);
+	assert_int_equal(w->vmm.rx_next, rx_next);
+	world_settle(w, 10000000);
+	world_check_picture(w);
+	world_check_streams(w);
+	world_teardown(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_word),     cmocka_unit_test(test_hello_again),     cmocka_unit_test(test_stale_frames),
+		cmocka_unit_test(test_history),	     cmocka_unit_test(test_message_overrun), cmocka_unit_test(test_bye),
+		cmocka_unit_test(test_vmm_restarts), cmocka_unit_test(test_other_version),   cmocka_unit_test(test_plain_text),
+		cmocka_unit_test(test_fairness),     cmocka_unit_test(test_small_windows),   cmocka_unit_test(test_loss_costs_once),
+		cmocka_unit_test(test_lost_tail),    cmocka_unit_test(test_lost_welcome),    cmocka_unit_test(test_forged_acks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, world_free);
+}

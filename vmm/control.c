@@ -1,0 +1,169 @@
+#include "vmm/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mm/frames.h"
+#include "stream/proto.h"
+#include "vmm/hw/hw.h"
+#include "vmm/line.h"
+#include "vmm/log.h"
+#include "vmm/report.h"
+#include "vmm/vm.h"
+
+static void put32(uint8_t *p, uint32_t x)
+{
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = (uint8_t)(x >> 8 * i);
+}
+
+static void reply(uint32_t id, int result, const char *text)
+{
+	static uint8_t body[PROTO_MAX - 1];
+	size_t n = strnlen(text, sizeof(body) - 8);
+
+	put32(body, id);
+	put32(body + 4, (uint32_t)result);
+	memcpy(body + 8, text, n);
+	line_message(MSG_REPLY, body, 8 + n);
+}
+
+/* Adds to a JSON text of bounded size; what does not fit is left out and the text says so by its length. */
+struct text {
+	char buf[6144];
+	size_t len;
+};
+
+static void add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(t->buf + t->len, sizeof(t->buf) - t->len, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		t->len = t->len + (size_t)n < sizeof(t->buf) ? t->len + (size_t)n : sizeof(t->buf) - 1;
+}
+
+static void stats(struct vm *vm, uint32_t id)
+{
+	static struct text t;
+	const struct vcpu *v = vm->vcpu;
+	uint64_t total = 0;
+
+	t.len = 0;
+	add(&t, "{\"vendor\":\"%s\",\"guest_ns\":%llu,\"entries\":%llu,\"exits\":{", v->ops->name,
+	    (unsigned long long)(time_ns() - vm->start_ns), (unsigned long long)v->entries);
+	for (unsigned i = 0; i < EXIT_KINDS; i++) {
+		total += v->exits[i];
+		if (v->exits[i])
+			add(&t, "\"%s\":%llu,", exit_name((enum exit_kind)i), (unsigned long long)v->exits[i]);
+	}
+	add(&t, "\"total\":%llu},", (unsigned long long)total);
+	add(&t, "\"dirty_faults\":%llu,\"dirty_queries\":%llu,\"dirty_pages\":%llu,\"vmm_writes\":%llu,\"bus_unclaimed\":%llu,",
+	    (unsigned long long)vm->dirty.faults, (unsigned long long)vm->dirty.queries, (unsigned long long)vm->dirty.reported,
+	    (unsigned long long)vm->dirty.marks, (unsigned long long)vm->bus.unclaimed);
+	add(&t, "\"slat_tables\":%zu,\"frames_free\":%zu,\"frames_total\":%zu,", vm->slat.tables, frames_available(), frames_total());
+	t.len += line_stats(t.buf + t.len, sizeof(t.buf) - t.len);
+	if (t.len > sizeof(t.buf) - 2)
+		t.len = sizeof(t.buf) - 2;
+	add(&t, "}");
+	reply(id, 0, t.buf);
+}
+
+static void pause(struct vm *vm, uint32_t id)
+{
+	vm->paused = true;
+	reply(id, 0, "{}");
+}
+
+static void resume(struct vm *vm, uint32_t id)
+{
+	vm->paused = false;
+	reply(id, 0, "{}");
+}
+
+static void reset(struct vm *vm, uint32_t id)
+{
+	vm->reset_wanted = true;
+	reply(id, 0, "{}");
+}
+
+static void nmi(struct vm *vm, uint32_t id)
+{
+	if (vm->vcpu->parked) {
+		reply(id, -EINVAL, "the guest is parked: reset it first");
+		return;
+	}
+	vm->vcpu->nmi_pending = true;
+	reply(id, 0, "{}");
+}
+
+static void quit(struct vm *vm, uint32_t id)
+{
+	vm->quit = true;
+	reply(id, 0, "{}");
+}
+
+static void registers(struct vm *vm, uint32_t id)
+{
+	static struct text t;
+	struct vcpu *v = vm->vcpu;
+
+	vcpu_need(v, VG_ALL);
+	t.len = 0;
+	add(&t, "{\"rip\":\"0x%llx\",\"rflags\":\"0x%llx\",\"cr0\":\"0x%llx\",\"cr3\":\"0x%llx\",\"cr4\":\"0x%llx\",\"efer\":\"0x%llx\",\"gpr\":[",
+	    (unsigned long long)v->rip, (unsigned long long)v->rflags, (unsigned long long)v->cr0, (unsigned long long)v->cr3,
+	    (unsigned long long)v->cr4, (unsigned long long)v->efer);
+	for (unsigned i = 0; i < 16; i++)
+		add(&t, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)v->gpr[i]);
+	add(&t, "],\"halted\":%s,\"parked\":%s}", v->halted ? "true" : "false", v->parked ? "true" : "false");
+	reply(id, 0, t.buf);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct vm *vm, uint32_t id);
+} commands[] = {
+	{ "stats", stats }, { "pause", pause }, { "resume", resume }, { "reset", reset },
+	{ "nmi", nmi },	    { "quit", quit },	{ "registers", registers },
+};
+
+static void request(struct vm *vm, const uint8_t *body, size_t len)
+{
+	char name[32] = { 0 };
+	uint32_t id;
+
+	if (len < 5)
+		return;
+	memcpy(&id, body, 4);
+	memcpy(name, body + 4, len - 4 < sizeof(name) - 1 ? len - 4 : sizeof(name) - 1);
+	if (!vm || (!vm->vcpu->ops && strcmp(name, "quit"))) {
+		reply(id, -ENOENT, "there is no guest");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(name, commands[i].name)) {
+			commands[i].run(vm, id);
+			vm->attention = true;
+			return;
+		}
+	reply(id, -ENOSYS, "this VMM does not know that command");
+}
+
+void control_message(void *arg, uint8_t type, const uint8_t *body, size_t len)
+{
+	if (type == MSG_REQUEST)
+		request(arg, body, len);
+}
+
+void control_announce_end(struct vm *vm)
+{
+	uint8_t body[5] = { (uint8_t)vm->how };
+
+	put32(body + 1, vm->value);
+	line_message(MSG_EXIT, body, sizeof(body));
+}

@@ -1,0 +1,121 @@
+#include "vmm/exit.h"
+
+#include <string.h>
+
+#include "vmm/hw/hw.h"
+#include "vmm/hw/x86.h"
+#include "vmm/log.h"
+#include "vmm/report.h"
+#include "vmm/vm.h"
+
+static void skip(struct vcpu *v, struct vm_exit *x)
+{
+	unsigned len = vcpu_exit_length(v, x);
+
+	if (len)
+		vcpu_skip(v, len);
+}
+
+static void exit_hlt(struct vcpu *v, struct vm_exit *x)
+{
+	skip(v, x);
+	v->halted = !v->inject.valid;
+}
+
+static void exit_rdtsc(struct vcpu *v, struct vm_exit *x)
+{
+	uint64_t tsc = rdtsc() + (uint64_t)v->vm->tsc_offset;
+
+	v->gpr[RAX] = (uint32_t)tsc;
+	v->gpr[RDX] = tsc >> 32;
+	if (x->kind == EXIT_RDTSCP)
+		v->gpr[RCX] = (uint32_t)v->ops->msr_get(v, VMSR_TSC_AUX);
+	skip(v, x);
+}
+
+static void exit_exception(struct vcpu *v, struct vm_exit *x)
+{
+	if (x->exc.vector == VEC_MC) {
+		vcpu_park(v, "machine check while the guest ran");
+		return;
+	}
+	/* Nothing else is intercepted for its own sake: the guest gets what it would have got. */
+	if (x->exc.vector == VEC_PF)
+		v->cr2 = x->exc.dr6_or_cr2;
+	if (x->exc.vector == VEC_DB)
+		v->ops->dr6_set(v, x->exc.dr6_or_cr2);
+	vcpu_exception(v, x->exc.vector, x->exc.has_error, x->exc.error);
+}
+
+static void exit_task_switch(struct vcpu *v, struct vm_exit *x)
+{
+	vcpu_park(v, "hardware task switch to selector 0x%x: not supported", x->task.selector);
+}
+
+static void exit_entry_failed(struct vcpu *v)
+{
+	char rule[sizeof(v->problem)];
+
+	memcpy(rule, v->problem, sizeof(rule));
+	vcpu_park(v, "%s refused the guest's state: %s", v->ops->name, rule[0] ? rule : "no rule of ours is broken");
+}
+
+static void note(struct vcpu *v, const struct vm_exit *x)
+{
+	struct vcpu_trace *t = &v->trace[v->trace_pos++ % VCPU_TRACE];
+
+	t->kind = x->kind;
+	t->raw = (uint32_t)x->raw_reason;
+	t->info1 = x->info1;
+	v->exits[x->kind]++;
+}
+
+void exit_handle(struct vcpu *v)
+{
+	struct vm_exit *x = &v->exit;
+
+	note(v, x);
+	/* An event whose delivery was cut short goes in again, unless what follows raises a fault of its own on top of it (SDM vol. 3,
+	 * 28.2.4; APM vol. 2, 15.7.2). */
+	if (x->interrupted.valid)
+		v->inject = x->interrupted;
+	switch (x->kind) {
+	case EXIT_NONE: break;
+	case EXIT_HOST_INTERRUPT: irq_poll(); break;
+	case EXIT_NMI: break;
+	case EXIT_EXCEPTION: exit_exception(v, x); break;
+	case EXIT_IRQ_WINDOW: v->want_irq_window = false; break;
+	case EXIT_NMI_WINDOW: v->want_nmi_window = false; break;
+	case EXIT_CPUID: exit_cpuid(v); skip(v, x); break;
+	case EXIT_RDMSR: exit_rdmsr(v, x); break;
+	case EXIT_WRMSR: exit_wrmsr(v, x); break;
+	case EXIT_IO: exit_io(v, x); break;
+	case EXIT_HLT: exit_hlt(v, x); break;
+	case EXIT_CR: exit_cr(v, x); break;
+	case EXIT_XSETBV: exit_xsetbv(v, x); break;
+	case EXIT_INVD: /* the guest's memory is coherent with every device it has: dropping caches is writing them back */
+	case EXIT_WBINVD:
+	case EXIT_PAUSE: skip(v, x); break;
+	case EXIT_RDTSC:
+	case EXIT_RDTSCP: exit_rdtsc(v, x); break;
+	case EXIT_RDPMC: vcpu_gp(v); break;
+	case EXIT_INVLPG: skip(v, x); v->ops->tlb_flush(v); break;
+	case EXIT_MONITOR: /* CPUID does not offer these */
+	case EXIT_MWAIT:
+	case EXIT_VIRT_INSN: vcpu_ud(v); break;
+	case EXIT_HYPERCALL: exit_hypercall(v, x); break;
+	case EXIT_TASK_SWITCH: exit_task_switch(v, x); break;
+	case EXIT_SLAT_FAULT: exit_slat_fault(v, x); break;
+	case EXIT_SLAT_MISCONFIG:
+		vcpu_park(v, "the VMM's second-level table entry for gpa 0x%llx is malformed", (unsigned long long)x->slat.gpa);
+		break;
+	case EXIT_TRIPLE_FAULT: vcpu_park(v, "triple fault"); break;
+	case EXIT_SHUTDOWN: vcpu_park(v, "shutdown (INIT or SIPI without an APIC)"); break;
+	case EXIT_ENTRY_FAILED: exit_entry_failed(v); break;
+	case EXIT_DR:
+	case EXIT_PML_FULL:
+	default:
+		vcpu_park(v, "%s exit 0x%llx, which was not asked for", v->ops->name, (unsigned long long)x->raw_reason);
+		break;
+	}
+}

@@ -1,0 +1,35 @@
+/* What is done for each VM exit. */
+#ifndef VMM_EXIT_H
+#define VMM_EXIT_H
+
+#include "vmm/vcpu.h"
+
+/** Handles v->exit: changes v's state, queues events, parks v. */
+void exit_handle(struct vcpu *v);
+
+/* One handler for each group of exits; each skips the instruction or queues the fault that the CPU would raise. */
+void exit_cpuid(struct vcpu *v);                     /* exit_cpuid.c */
+void exit_rdmsr(struct vcpu *v, struct vm_exit *x);  /* exit_msr.c */
+void exit_wrmsr(struct vcpu *v, struct vm_exit *x);
+void exit_xsetbv(struct vcpu *v, struct vm_exit *x); /* exit_cr.c */
+void exit_cr(struct vcpu *v, struct vm_exit *x);
+void exit_io(struct vcpu *v, struct vm_exit *x);     /* exit_io.c */
+void exit_slat_fault(struct vcpu *v, struct vm_exit *x); /* exit_mem.c */
+void exit_hypercall(struct vcpu *v, struct vm_exit *x);  /* hypercall.c */
+
+/** Fills in what the CPU did not tell of a CR access (x->decode). Returns 0, or a negative errno with a fault queued. */
+int exit_cr_operands(struct vcpu *v, struct vm_exit *x);
+
+/** What the guest is offered (exit_cpuid.c): XCR0 and CR4 bits that it may set. */
+uint64_t cpuid_xcr0_mask(void);
+uint64_t cpuid_cr4_mask(const struct vcpu *v);
+/** Whether the guest is offered RDTSCP / RDPID (and so the TSC_AUX MSR), 1 GiB pages, NX, SYSCALL. */
+bool cpuid_has_tsc_aux(void);
+
+/** Opens the MSRs that the guest may use directly (exit_msr.c). */
+void msr_setup(struct vcpu *v);
+
+/** Emulates one instruction on memory that is not RAM (emulate.c). Returns 0, or a negative errno with a fault queued or v parked. */
+int emulate_mmio(struct vcpu *v, uint64_t gpa);
+
+#endif

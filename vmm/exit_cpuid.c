@@ -1,0 +1,221 @@
+/*
+ * CPUID: what the guest is told, leaf by leaf. A leaf that the table does not name is all zero, so nothing of the host shows through by
+ * accident. The guest sees one CPU, no APIC, no VMX or SVM, and only features that work without help from the VMM or that it helps with.
+ */
+#include <stddef.h>
+
+#include "vmm/cpu.h"
+#include "vmm/exit.h"
+#include "vmm/hw/x86.h"
+#include "vmm/hypercall.h"
+#include "vmm/vm.h"
+
+#define BIT(n) (1u << (n))
+
+/* Leaf 1 ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND */
+#define F1_ECX (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(26) | BIT(28) | \
+		BIT(29) | BIT(30))
+#define F1_ECX_OSXSAVE BIT(27)
+#define F1_ECX_HYPERVISOR BIT(31)
+/* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS */
+#define F1_EDX (0x1ffu | BIT(11) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | \
+		BIT(27))
+/* Leaf 7.0 EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA; ECX: UMIP GFNI VAES VPCLMULQDQ; EDX: FSRM */
+#define F7_EBX (BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | BIT(24) | BIT(29))
+#define F7_ECX (BIT(2) | BIT(8) | BIT(9) | BIT(10))
+#define F7_EDX BIT(4)
+/* Leaf 0xd.1 EAX: XSAVEOPT XSAVEC XGETBV1, not XSAVES */
+#define FD1_EAX (BIT(0) | BIT(1) | BIT(2))
+/* Leaf 80000001 ECX: LAHF ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM; EDX: SYSCALL NX MMXEXT FFXSR 1G RDTSCP LM 3DNOWEXT 3DNOW, and
+ * leaf 1's bits that AMD repeats */
+#define FE1_ECX (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(16) | BIT(21))
+#define FE1_EDX (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(27) | BIT(29) | BIT(30) | BIT(31) | (F1_EDX & 0x0183f3ffu & ~BIT(9)))
+
+#define ANY UINT32_MAX
+
+struct cpuid_rule {
+	uint32_t leaf, sub;                                      /* sub ANY: the leaf has no subleaves */
+	uint32_t mask[4];                                        /* of what the host says: EAX EBX ECX EDX */
+	void (*adjust)(struct vcpu *v, uint32_t sub, uint32_t r[4]); /* then this, or NULL */
+};
+
+static void leaf_0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)v;
+	(void)sub;
+	if (r[0] > 0x16)
+		r[0] = 0x16;
+}
+
+static void leaf_1(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)sub;
+	r[1] |= 1u << 16; /* one logical CPU; APIC id 0 */
+	r[2] |= F1_ECX_HYPERVISOR;
+	if (vcpu_cr4(v) & CR4_OSXSAVE)
+		r[2] |= F1_ECX_OSXSAVE;
+	if (!cpuid_xcr0_mask())
+		r[2] &= ~(BIT(12) | BIT(26) | BIT(28) | BIT(29)); /* no XSAVE, so no AVX, FMA, F16C */
+}
+
+static void leaf_4(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)v;
+	(void)sub;
+	r[0] &= 0x3ff; /* one core, one thread on each cache */
+}
+
+static void leaf_7(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)v;
+	(void)sub;
+	r[0] = 0; /* no further subleaf */
+}
+
+static void leaf_d0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	uint64_t mask = cpuid_xcr0_mask();
+	uint32_t size = 512 + 64, part[4];
+
+	(void)v;
+	(void)sub;
+	if (!mask) {
+		r[0] = r[1] = r[2] = r[3] = 0;
+		return;
+	}
+	r[0] = (uint32_t)mask;
+	r[3] = (uint32_t)(mask >> 32);
+	/* EBX, for the XCR0 in force, is right as it comes: the guest's XCR0 is the CPU's. ECX, for all that it may set: */
+	for (unsigned i = 2; i < 32; i++)
+		if (mask >> i & 1) {
+			cpuid(0xd, i, part);
+			if (part[0] + part[1] > size)
+				size = part[0] + part[1];
+		}
+	r[2] = size;
+}
+
+static void leaf_hyper0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)v;
+	(void)sub;
+	r[0] = 0x40000001;
+	r[1] = 0x73736554; /* "TesseraHyper" */
+	r[2] = 0x48617265;
+	r[3] = 0x72657079;
+}
+
+static void leaf_hyper1(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)sub;
+	r[0] = HC_VERSION;
+	r[1] = v->vm->head_count;
+	r[2] = v->cpu->features.virt == VIRT_VMX;
+	r[3] = 0;
+}
+
+static void leaf_ext0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)v;
+	(void)sub;
+	if (r[0] > 0x80000008)
+		r[0] = 0x80000008;
+}
+
+static void leaf_ext8(struct vcpu *v, uint32_t sub, uint32_t r[4])
+{
+	(void)v;
+	(void)sub;
+	r[0] &= 0xffff; /* physical and linear bits; no other guest size */
+}
+
+#define ALL { ~0u, ~0u, ~0u, ~0u }
+
+static const struct cpuid_rule rules[] = {
+	{ 0, ANY, ALL, leaf_0 },
+	{ 1, ANY, { ~0u, 0x0000ff00, F1_ECX, F1_EDX }, leaf_1 },
+	{ 2, ANY, ALL, NULL },
+	{ 4, 0, ALL, leaf_4 },
+	{ 4, 1, ALL, leaf_4 },
+	{ 4, 2, ALL, leaf_4 },
+	{ 4, 3, ALL, leaf_4 },
+	{ 7, 0, { 0, F7_EBX, F7_ECX, F7_EDX }, leaf_7 },
+	{ 0xd, 0, ALL, leaf_d0 },
+	{ 0xd, 1, { FD1_EAX, ~0u, 0, 0 }, NULL },
+	{ 0xd, 2, { ~0u, ~0u, ~0u, 0 }, NULL },
+	{ 0x15, ANY, ALL, NULL },
+	{ 0x16, ANY, ALL, NULL },
+	{ 0x40000000, ANY, { 0 }, leaf_hyper0 },
+	{ 0x40000001, ANY, { 0 }, leaf_hyper1 },
+	{ 0x80000000, ANY, ALL, leaf_ext0 },
+	{ 0x80000001, ANY, { ~0u, 0, FE1_ECX, FE1_EDX }, NULL },
+	{ 0x80000002, ANY, ALL, NULL },
+	{ 0x80000003, ANY, ALL, NULL },
+	{ 0x80000004, ANY, ALL, NULL },
+	{ 0x80000005, ANY, ALL, NULL },
+	{ 0x80000006, ANY, ALL, NULL },
+	{ 0x80000007, ANY, { 0, 0, 0, BIT(8) }, NULL }, /* invariant TSC */
+	{ 0x80000008, ANY, { ~0u, 0, 0, 0 }, leaf_ext8 },
+};
+
+/* Beyond the highest basic leaf Intel's CPUs answer with that leaf, AMD's with zeros (SDM vol. 2, CPUID); zeros are safe for both. */
+void exit_cpuid(struct vcpu *v)
+{
+	uint32_t leaf = (uint32_t)v->gpr[RAX], sub = (uint32_t)v->gpr[RCX], r[4] = { 0 };
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		const struct cpuid_rule *rule = &rules[i];
+
+		if (rule->leaf != leaf || (rule->sub != ANY && rule->sub != sub))
+			continue;
+		if (rule->mask[0] | rule->mask[1] | rule->mask[2] | rule->mask[3]) {
+			const struct cpu_features *f = &v->cpu->features;
+
+			if (leaf > (leaf >= 0x80000000 ? f->max_ext_leaf : f->max_leaf))
+				break;
+			cpuid(leaf, sub, r);
+		}
+		for (unsigned k = 0; k < 4; k++)
+			r[k] &= rule->mask[k];
+		if (rule->adjust)
+			rule->adjust(v, sub, r);
+		break;
+	}
+	v->gpr[RAX] = r[0];
+	v->gpr[RBX] = r[1];
+	v->gpr[RCX] = r[2];
+	v->gpr[RDX] = r[3];
+}
+
+uint64_t cpuid_xcr0_mask(void)
+{
+	const struct cpu_features *f = &this_cpu()->features;
+	uint32_t r[4];
+
+	if (!f->xsave)
+		return 0;
+	cpuid(0xd, 0, r);
+	return r[0] & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+}
+
+uint64_t cpuid_cr4_mask(const struct vcpu *v)
+{
+	const struct cpu_features *f = &v->cpu->features;
+	uint64_t mask = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	uint32_t r[4] = { 0 };
+
+	if (f->max_leaf >= 7)
+		cpuid(7, 0, r);
+	mask |= (r[1] & BIT(0) ? CR4_FSGSBASE : 0) | (f->smep ? CR4_SMEP : 0) | (f->smap ? CR4_SMAP : 0) | (f->umip ? CR4_UMIP : 0);
+	return mask | (cpuid_xcr0_mask() ? CR4_OSXSAVE : 0);
+}
+
+bool cpuid_has_tsc_aux(void)
+{
+	uint32_t r[4];
+
+	if (this_cpu()->features.max_ext_leaf < 0x80000001)
+		return false;
+	cpuid(0x80000001, 0, r);
+	return r[3] & BIT(27);
+}

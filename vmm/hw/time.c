@@ -1,0 +1,168 @@
+/* Time: the TSC, measured against a clock whose rate is known. */
+#include <errno.h>
+#include <stddef.h>
+
+#include "mm/map.h"
+#include "vmm/cpu.h"
+#include "vmm/hw/hw.h"
+#include "vmm/hw/timer.h"
+#include "vmm/hw/x86.h"
+#include "vmm/log.h"
+
+#define PIT_HZ 1193182u /* 14.31818 MHz / 12 */
+#define PIT_CHANNEL2 0x42
+#define PIT_CONTROL 0x43
+#define PIT_CHANNEL2_MODE0 0xb0 /* low and high byte, interrupt on terminal count (Intel 8254 data sheet) */
+#define PORT_B 0x61
+#define PORT_B_GATE2 0x01
+#define PORT_B_SPEAKER 0x02
+#define PORT_B_OUT2 0x20
+
+#define PM_TIMER_HZ 3579545u
+#define HPET_PERIOD_MAX 100000000u /* femtoseconds (IA-PC HPET 1.0a 2.3.4) */
+
+#define PARTS 100 /* a measurement takes 1/PARTS of a second */
+#define PIT_COUNT (PIT_HZ / PARTS)
+#define SPIN_MAX 5000000 /* reads of a clock in that time, by far */
+#define ROUNDS_SOUND 3
+#define ROUNDS_MAX 12
+#define TSC_HZ_MIN 100000u
+#define TSC_HZ_MAX 100000000000ull
+
+static uint64_t hz, start_tsc;
+static uint64_t ns_per_tick; /* 32.32 fixed point */
+
+uint64_t tsc_hz(void)
+{
+	return hz;
+}
+
+uint64_t time_ns(void)
+{
+	return (uint64_t)((unsigned __int128)(rdtsc() - start_tsc) * ns_per_tick >> 32);
+}
+
+/*
+ * One measurement. When the clock is read, something may come between (SMM, a host that runs someone else): the TSC is read on both
+ * sides, and the width of both ends tells how far the result can be trusted.
+ */
+struct sample {
+	uint64_t hz; /* 0: the clock does not work */
+	bool sound;  /* both ends known to within 1/1000 */
+};
+
+static struct sample sample(uint64_t start, uint64_t started, uint64_t before_end, uint64_t end, uint64_t clock_hz, uint64_t counts)
+{
+	uint64_t ticks = ((end - start) + (before_end - started)) / 2, doubt = (started - start) + (end - before_end);
+	return (struct sample){ .hz = ticks * clock_hz / counts, .sound = doubt < ticks / 1000 };
+}
+
+static struct sample measure_pit(void)
+{
+	struct sample s = { 0 };
+	uint8_t saved = inb(PORT_B);
+	outb(PORT_B, (saved & ~PORT_B_SPEAKER) | PORT_B_GATE2);
+	outb(PIT_CONTROL, PIT_CHANNEL2_MODE0);
+	outb(PIT_CHANNEL2, PIT_COUNT & 0xff);
+	uint64_t start = rdtsc();
+	outb(PIT_CHANNEL2, PIT_COUNT >> 8);
+	uint64_t started = rdtsc(), last = started;
+	if (!(inb(PORT_B) & PORT_B_OUT2)) {
+		for (unsigned i = 0; i < SPIN_MAX && !s.hz; i++) {
+			bool done = inb(PORT_B) & PORT_B_OUT2;
+			uint64_t now = rdtsc();
+			if (done)
+				s = sample(start, started, last, now, PIT_HZ, PIT_COUNT);
+			last = now;
+		}
+	}
+	outb(PORT_B, saved);
+	return s;
+}
+
+struct counter {
+	uint64_t (*read)(void);
+	uint64_t hz, mask;
+};
+
+static struct sample measure_counter(const struct counter *c)
+{
+	uint64_t start = rdtsc(), first = c->read(), started = rdtsc(), last = started, wait = c->hz / PARTS;
+	for (unsigned i = 0; i < SPIN_MAX; i++) {
+		uint64_t passed = (c->read() - first) & c->mask, now = rdtsc();
+		if (passed >= wait)
+			return sample(start, started, last, now, c->hz, passed);
+		last = now;
+	}
+	return (struct sample){ 0 };
+}
+
+static uint16_t pm_port;
+
+static uint64_t pm_read(void)
+{
+	return inl(pm_port);
+}
+
+static volatile uint64_t *hpet;
+
+static uint64_t hpet_read(void)
+{
+	return *(volatile uint32_t *)&hpet[0xf0 / 8]; /* the low half: atomic for 32-bit HPETs too */
+}
+
+static uint64_t hpet_start(uint64_t base)
+{
+	if (!base || map_mmio(base, 0x400))
+		return 0;
+	hpet = (volatile uint64_t *)(uintptr_t)base;
+	uint32_t period = (uint32_t)(hpet[0] >> 32);
+	if (!period || period > HPET_PERIOD_MAX)
+		return 0;
+	hpet[0x10 / 8] |= 1; /* ENABLE_CNF */
+	return 1000000000000000ull / period;
+}
+
+/* The smallest of the sound ones: whatever still disturbs a measurement makes it longer. Of none sound, the smallest. */
+static uint64_t measure_clock(const struct counter *c)
+{
+	uint64_t best = 0;
+	unsigned sound = 0;
+	for (unsigned i = 0; i < ROUNDS_MAX && sound < ROUNDS_SOUND; i++) {
+		struct sample s = c ? measure_counter(c) : measure_pit();
+		if (!s.hz)
+			return 0;
+		if (s.sound && !sound++)
+			best = s.hz;
+		else if ((s.sound || !sound) && (!best || s.hz < best))
+			best = s.hz;
+	}
+	return best >= TSC_HZ_MIN && best <= TSC_HZ_MAX ? best : 0;
+}
+
+static const char *measure(const struct boot_info *bi)
+{
+	struct counter c = { pm_read, PM_TIMER_HZ, bi->pm_timer_32 ? 0xffffffff : 0xffffff };
+	hz = measure_clock(NULL);
+	if (hz)
+		return "PIT";
+	pm_port = bi->pm_timer_port;
+	hz = pm_port ? measure_clock(&c) : 0;
+	if (hz)
+		return "ACPI timer";
+	c = (struct counter){ hpet_read, hpet_start(bi->hpet_base), 0xffffffff };
+	hz = c.hz ? measure_clock(&c) : 0;
+	return hz ? "HPET" : NULL;
+}
+
+int time_init(const struct boot_info *bi)
+{
+	const char *clock = measure(bi);
+	if (!clock)
+		return -ENODEV;
+	ns_per_tick = (1000000000ull << 32) / hz;
+	start_tsc = rdtsc();
+	this_cpu()->tsc_hz = hz;
+	log_info("time: TSC of %llu kHz, measured by the %s", (unsigned long long)(hz / 1000), clock);
+	return timer_init(this_cpu()->features.tsc_deadline);
+}

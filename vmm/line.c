@@ -1,0 +1,354 @@
+#include "vmm/line.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mm/frames.h"
+#include "stream/link.h"
+#include "vmm/control.h"
+#include "vmm/hw/hw.h"
+#include "vmm/log.h"
+#include "vmm/vm.h"
+
+#define LINE_LOG_RING (64u << 10)
+#define LINE_SERIAL_RING (256u << 10)
+#define LINE_CONTROL_RING (32u << 10)
+#define LINE_PLAIN (16u << 10)    /* text that waits for a bare terminal */
+#define LINE_WINDOW 4096          /* bytes that the host may have in flight to us */
+#define LINE_SLICE 2048           /* bytes to the UART in one pump while the guest has work */
+#define LINE_IDLE_SLICE 65536
+#define LINE_TILES 256            /* tiles compared for one datagram */
+#define LINE_TEXT_NS 2000000ull   /* the guest's text is collected this long, so that frames are not of one byte */
+#define LINE_STALL_NS 2000000000ull /* a host that took nothing for this long does not hold the guest's COM1 up */
+
+static struct {
+	struct link link;
+	struct display_tx tx;
+	struct proto_reader control;
+	struct vm *vm;
+	uint8_t chunk[16];            /* one UART FIFO's worth on its way */
+	size_t chunk_len, chunk_pos;
+	uint8_t plain[LINE_PLAIN];
+	uint32_t plain_head, plain_tail;
+	uint64_t next_frame_ns, text_ns, progress_ns;
+	uint32_t progress_settled;
+	bool serial_stopped;          /* the guest's transmitter waits for room */
+	bool close_bad;               /* the host broke the protocol */
+	uint64_t bitmap[VM_HEAD_PAGES / 64];
+} line;
+
+/* ---- plain text, while no host is attached */
+
+static void plain_put(const void *text, size_t len)
+{
+	const uint8_t *p = text;
+
+	for (size_t i = 0; i < len; i++) {
+		if (line.plain_head - line.plain_tail == LINE_PLAIN)
+			line.plain_tail++;
+		line.plain[line.plain_head++ % LINE_PLAIN] = p[i];
+	}
+}
+
+static size_t plain_take(uint8_t *out, size_t cap)
+{
+	size_t n = 0;
+
+	while (n < cap && line.plain_tail != line.plain_head)
+		out[n++] = line.plain[line.plain_tail++ % LINE_PLAIN];
+	return n;
+}
+
+static void log_out(const char *text, size_t len)
+{
+	link_write(&line.link, LINK_LOG, text, len);
+	if (!line.link.up)
+		plain_put(text, len);
+}
+
+/* A panic's text: within a session too it goes out as plain lines, after a delimiter that ends whatever frame was on its way. */
+static void panic_out(const char *text, size_t len)
+{
+	static const char delimiter;
+
+	uart_write_wait(&delimiter, 1);
+	uart_write_wait(text, len);
+}
+
+/* ---- what the link asks of us */
+
+static void on_connected(void *arg)
+{
+	(void)arg;
+	memset(&line.control, 0, sizeof(line.control));
+	line.close_bad = false;
+	line.plain_tail = line.plain_head;
+	line.next_frame_ns = 0;
+	line.progress_ns = time_ns();
+	dtx_reset(&line.tx);
+	log_debug("a host attached (session %llu)", (unsigned long long)line.link.sessions);
+	if (line.vm && line.vm->ended)
+		control_announce_end(line.vm);
+}
+
+static void on_disconnected(void *arg, unsigned reason)
+{
+	(void)arg;
+	log_info("the host left (%u)", reason);
+}
+
+static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	if (s == LINK_CONTROL && proto_feed(&line.control, data, len, control_message, line.vm)) {
+		log_warn("the host sent a malformed control message: the session ends");
+		line.close_bad = true;
+	}
+	if (s == LINK_SERIAL && line.vm)
+		pc_serial_in(line.vm->pc, data, len);
+	/* INPUT: no keyboard or mouse is emulated yet */
+}
+
+static void on_jumped(void *arg, enum link_stream s, uint32_t lost)
+{
+	(void)arg;
+	(void)lost;
+	if (s == LINK_CONTROL)
+		memset(&line.control, 0, sizeof(line.control));
+}
+
+static size_t on_build(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie)
+{
+	(void)arg;
+	return dtx_build(&line.tx, buf, cap, LINE_TILES, cookie);
+}
+
+static void on_answer(void *arg, const struct dtx_cookie *cookie, bool ok)
+{
+	(void)arg;
+	dtx_answer(&line.tx, cookie, ok);
+}
+
+static const struct link_ops line_ops = {
+	.connected = on_connected,
+	.disconnected = on_disconnected,
+	.stream = on_stream,
+	.jumped = on_jumped,
+	.build = on_build,
+	.answer = on_answer,
+};
+
+int line_init(void)
+{
+	struct link_ring rings[LINK_STREAMS] = {
+		[LINK_CONTROL] = { .size = LINE_CONTROL_RING },
+		[LINK_LOG] = { .size = LINE_LOG_RING, .keep = true },
+		[LINK_SERIAL] = { .size = LINE_SERIAL_RING, .keep = true },
+	};
+
+	for (unsigned i = 0; i < LINK_STREAMS; i++) {
+		if (!rings[i].size)
+			continue;
+		rings[i].buf = (uint8_t *)(uintptr_t)frames_alloc(rings[i].size / PAGE_SIZE, 1);
+		if (!rings[i].buf)
+			return -ENOMEM;
+	}
+	link_init(&line.link, LINK_VMM, &line_ops, NULL, rings, 0, LINE_WINDOW);
+	log_set_sink(log_out);
+	panic_set_writer(panic_out);
+	return 0;
+}
+
+int line_attach(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->head_count; i++) {
+		struct head *h = &vm->head[i];
+		size_t px = (size_t)h->width * h->height * 4, tiles = (size_t)((h->width + TILE - 1) / TILE) * ((h->height + TILE - 1) / TILE);
+		size_t px_frames = (px + PAGE_MASK) >> PAGE_SHIFT, tile_frames = (tiles + PAGE_MASK) >> PAGE_SHIFT;
+		uint64_t sent = frames_alloc(px_frames, 1), flags = frames_alloc(tile_frames, 1);
+		struct scanout so;
+		int e;
+
+		if (!sent || !flags)
+			return -ENOMEM;
+		head_scanout(h, &so);
+		e = dtx_mode(&line.tx, i, &so, (uint32_t *)(uintptr_t)sent, px_frames * PAGE_SIZE, (uint8_t *)(uintptr_t)flags,
+			     tile_frames * PAGE_SIZE);
+		if (e)
+			return e;
+	}
+	line.vm = vm;
+	return 0;
+}
+
+/* ---- the pump */
+
+void line_refresh(void)
+{
+	for (unsigned i = 0; line.vm && i < line.vm->head_count; i++) {
+		long n = dirty_query(&line.vm->dirty, line.vm->stream_consumer, line.vm->head_range[i], line.bitmap, VM_HEAD_PAGES / 64);
+
+		if (n > 0)
+			head_damage(&line.vm->head[i], &line.tx, line.bitmap, VM_HEAD_PAGES);
+	}
+}
+
+static void receive(uint64_t now_us)
+{
+	uint8_t in[64];
+	size_t n, total = 0;
+
+	while (total < LINE_IDLE_SLICE && (n = uart_read(in, sizeof(in)))) {
+		link_rx(&line.link, in, n, now_us);
+		total += n;
+	}
+}
+
+/* The next bytes for the UART, at most one FIFO's worth. *budget pays for the tiles that are compared without a difference. */
+static size_t next_chunk(size_t *budget, uint64_t now_us)
+{
+	if (!line.link.up && line.plain_tail != line.plain_head)
+		return plain_take(line.chunk, sizeof(line.chunk));
+	for (;;) {
+		uint64_t compared = line.tx.tiles_compared;
+		size_t n = link_tx(&line.link, line.chunk, sizeof(line.chunk), now_us);
+
+		compared = line.tx.tiles_compared - compared;
+		if (n || !compared || *budget <= compared)
+			return n;
+		*budget -= compared;
+	}
+}
+
+/* Returns true when there is more to do as soon as the UART's FIFO is empty again. */
+static bool transmit(size_t budget, uint64_t now_us)
+{
+	while (budget) {
+		size_t n;
+
+		if (line.chunk_pos == line.chunk_len) {
+			line.chunk_pos = 0;
+			line.chunk_len = next_chunk(&budget, now_us);
+			if (!line.chunk_len)
+				return budget <= LINE_TILES && !dtx_idle(&line.tx, false);
+		}
+		n = uart_write(line.chunk + line.chunk_pos, line.chunk_len - line.chunk_pos);
+		if (!n)
+			return true;
+		line.chunk_pos += n;
+		budget -= n < budget ? n : budget;
+	}
+	return true;
+}
+
+/* Whether the host still takes bytes: it settled something lately, or nothing is owed to it. */
+static bool progressing(uint64_t now)
+{
+	const struct link_ring *r = &line.link.ring[LINK_SERIAL];
+
+	if (r->settled != line.progress_settled || r->settled == r->head) {
+		line.progress_settled = r->settled;
+		line.progress_ns = now;
+	}
+	return now - line.progress_ns < LINE_STALL_NS;
+}
+
+void line_pump(bool idle)
+{
+	uint64_t now = time_ns();
+
+	receive(now / 1000);
+	if (line.close_bad && line.link.up)
+		link_bye(&line.link, 1);
+	if (line.link.up && now >= line.next_frame_ns) {
+		line_refresh();
+		line.next_frame_ns = now + LINE_FRAME_NS;
+	}
+	line.text_ns = 0;
+	uart_tx_interrupt(transmit(idle ? LINE_IDLE_SLICE : LINE_SLICE, now / 1000));
+	if (line.serial_stopped && (link_room(&line.link, LINK_SERIAL) > 64 || !line.link.up || !progressing(now))) {
+		line.serial_stopped = false;
+		pc_serial_ready(line.vm->pc);
+	}
+}
+
+uint64_t line_deadline(void)
+{
+	uint64_t now = time_ns(), next = link_deadline(&line.link, now / 1000);
+
+	next = next == UINT64_MAX ? next : next * 1000;
+	if (line.link.up && line.next_frame_ns < next)
+		next = line.next_frame_ns;
+	if (line.text_ns && line.text_ns < next)
+		next = line.text_ns;
+	return next;
+}
+
+bool line_up(void)
+{
+	return line.link.up;
+}
+
+bool line_settled(void)
+{
+	return !line.link.up || (dtx_idle(&line.tx, true) && link_drained(&line.link));
+}
+
+bool line_serial_out(uint8_t byte)
+{
+	if (line.link.up && !link_room(&line.link, LINK_SERIAL) && progressing(time_ns())) {
+		line.serial_stopped = true;
+		return false;
+	}
+	link_write(&line.link, LINK_SERIAL, &byte, 1);
+	if (!line.link.up)
+		plain_put(&byte, 1);
+	if (!line.text_ns) {
+		line.text_ns = time_ns() + LINE_TEXT_NS;
+		line.vm->rearm = true;
+	}
+	return true;
+}
+
+void line_message(enum proto_type type, const void *body, size_t len)
+{
+	static uint8_t out[PROTO_MAX + 2];
+	size_t n = proto_make(out, sizeof(out), type, body, len);
+
+	if (n)
+		link_write(&line.link, LINK_CONTROL, out, n);
+}
+
+void line_close(void)
+{
+	uint8_t out[64];
+	size_t n;
+
+	if (line.link.up)
+		link_bye(&line.link, 0);
+	for (unsigned i = 0; i < 256 && (n = link_tx(&line.link, out, sizeof(out), time_ns() / 1000)); i++)
+		uart_write_wait((const char *)out, n);
+	while ((n = plain_take(out, sizeof(out))))
+		uart_write_wait((const char *)out, n);
+}
+
+size_t line_stats(char *buf, size_t size)
+{
+	const struct link *l = &line.link;
+
+	return (size_t)snprintf(buf, size,
+				"\"tiles_compared\":%llu,\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"tiles_lost\":%llu,\"datagrams\":%llu,"
+				"\"line_tx_bytes\":%llu,\"line_rx_bytes\":%llu,\"line_tx_frames\":%llu,\"line_rx_frames\":%llu,"
+				"\"line_rx_bad\":%llu,\"line_lost_frames\":%llu,\"line_sessions\":%llu,\"uart_errors\":%llu,"
+				"\"bytes\":{\"control\":%llu,\"log\":%llu,\"serial\":%llu,\"display\":%llu,\"other\":%llu}",
+				(unsigned long long)line.tx.tiles_compared, (unsigned long long)line.tx.tiles_sent,
+				(unsigned long long)line.tx.tiles_bytes, (unsigned long long)line.tx.tiles_lost,
+				(unsigned long long)line.tx.datagrams, (unsigned long long)l->tx_bytes, (unsigned long long)l->rx_bytes,
+				(unsigned long long)l->tx_frames, (unsigned long long)l->rx_frames, (unsigned long long)l->rx_bad,
+				(unsigned long long)l->lost_frames, (unsigned long long)l->sessions, (unsigned long long)uart_errors,
+				(unsigned long long)l->tx_bytes_by_type[LINK_CONTROL], (unsigned long long)l->tx_bytes_by_type[LINK_LOG],
+				(unsigned long long)l->tx_bytes_by_type[LINK_SERIAL],
+				(unsigned long long)l->tx_bytes_by_type[LINK_STREAMS],
+				(unsigned long long)l->tx_bytes_by_type[LINK_STREAMS + 1]);
+}

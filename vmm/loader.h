@@ -1,0 +1,48 @@
+/* Loads a guest kernel the way a boot loader would. Knows guest memory and nothing of vCPUs. */
+#ifndef VMM_LOADER_H
+#define VMM_LOADER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/guest_mem.h"
+
+struct loader_blob {
+	const uint8_t *data; /* not owned */
+	size_t len;
+	const char *args;    /* the string that goes with it: first word the file's name */
+};
+
+/* A region for the guest's memory map, as in E820. */
+struct loader_map {
+	uint64_t base, len;
+	uint32_t type;
+};
+
+struct loader_in {
+	struct loader_blob kernel;
+	const struct loader_blob *modules;
+	unsigned module_count;
+	const struct loader_map *map;
+	unsigned map_count;
+	/* the first head, for multiboot's framebuffer fields; width 0: none */
+	uint64_t fb_addr;
+	uint32_t fb_pitch, fb_width, fb_height;
+	uint8_t fb_bpp;
+};
+
+/* How the boot CPU starts. Segments are flat 32-bit ones, paging off, interrupts off (Multiboot 0.6.96, 3.2). */
+struct loader_out {
+	const char *protocol;     /* "multiboot 1, ELF32" ... */
+	uint32_t entry, eax, ebx;
+};
+
+/**
+ * Loads the kernel, its modules and the boot information into guest memory. The file is not trusted: every offset and size is checked.
+ * The information block, strings and modules stay out of the first page and out of the kernel's span; modules go as high as possible
+ * below 4 GiB, page-aligned.
+ * Returns 0; -ENOEXEC: not a kernel we know; -EINVAL: a broken one; -ENOSPC: does not fit into the guest's memory. why: receives a sentence.
+ */
+int loader_multiboot(struct guest_mem *m, const struct loader_in *in, struct loader_out *out, char *why, size_t why_len);
+
+#endif

@@ -1,0 +1,66 @@
+/* The VMM proper: from a machine that works to a guest that runs. */
+#include "vmm/main.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/cpu.h"
+#include "vmm/fpu.h"
+#include "vmm/hw/hw.h"
+#include "vmm/line.h"
+#include "vmm/log.h"
+#include "vmm/vm.h"
+
+static const struct vcpu_ops *const vendors[] = { [VIRT_NONE] = NULL, [VIRT_VMX] = &vmx_ops, [VIRT_SVM] = &svm_ops };
+
+/* There is no guest to run, but whoever attaches is to hear why: says it, and serves the line until told to go. */
+static _Noreturn void serve_without_guest(enum guest_end how, const char *why)
+{
+	static struct vm none;
+	static struct vcpu nobody;
+
+	log_error("%s", why);
+	nobody = (struct vcpu){ .cpu = this_cpu(), .parked = true };
+	none.vcpu = &nobody;
+	none.clock.timers = NULL;
+	none.ended = true;
+	none.how = how;
+	line_attach(&none);
+	line_message(MSG_PARKED, why, strnlen(why, 512));
+	vm_run(&none);
+	line_close();
+	machine_off(125);
+}
+
+void tessera_main(struct boot_info *bi, struct boot_options *opt)
+{
+	struct cpu *cpu = this_cpu();
+	char why[384] = "no memory for the line's buffers";
+	const struct vcpu_ops *ops;
+	struct vm *vm;
+	uint32_t code;
+
+	cpu_report(&cpu->features);
+	if (line_init())
+		panic("%s", why);
+	ops = vendors[cpu->features.virt];
+	if (!ops)
+		serve_without_guest(END_VMM_ERROR, cpu->features.virt_problem);
+	fpu_enable();
+	if (ops->cpu_enable(cpu)) {
+		snprintf(why, sizeof(why), "%s cannot be used on this CPU (see the lines above)", ops->name);
+		serve_without_guest(END_VMM_ERROR, why);
+	}
+	vm = vm_create(cpu, ops, bi, opt, why, sizeof(why));
+	if (!vm)
+		serve_without_guest(END_VMM_ERROR, why);
+	if (line_attach(vm))
+		serve_without_guest(END_VMM_ERROR, "no memory for the heads' pictures");
+	if (vm_boot(vm, why, sizeof(why)))
+		serve_without_guest(END_BAD_GUEST, why);
+	vm_run(vm);
+	code = vm->how == END_DEBUG_EXIT ? vm->value : vm->how == END_POWEROFF ? 0 : 126;
+	line_close();
+	ops->cpu_disable(cpu);
+	machine_off(code);
+}

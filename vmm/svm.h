@@ -1,0 +1,171 @@
+/* Shared by the files of the SVM part. Nothing else includes this. APM is the AMD64 Architecture Programmer's Manual, vol. 2. */
+#ifndef VMM_SVM_H
+#define VMM_SVM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/svm_check.h"
+#include "vmm/svm_vmcb.h"
+#include "vmm/vcpu.h"
+
+/* CPUID 8000000A EDX (APM vol. 3, appendix E.4.9). */
+#define SVM_FEATURE_NP (1u << 0)
+#define SVM_FEATURE_LBR_VIRT (1u << 1)
+#define SVM_FEATURE_LOCK (1u << 2)
+#define SVM_FEATURE_NRIPS (1u << 3)
+#define SVM_FEATURE_TSC_RATE (1u << 4)
+#define SVM_FEATURE_VMCB_CLEAN (1u << 5)
+#define SVM_FEATURE_FLUSH_BY_ASID (1u << 6)
+#define SVM_FEATURE_DECODE_ASSISTS (1u << 7)
+#define SVM_FEATURE_PAUSE_FILTER (1u << 10)
+#define SVM_FEATURE_VGIF (1u << 16)
+
+/* Exit codes that the code names (APM appendix C); all of them are in svm_exit.c's table. */
+enum svm_exit_code {
+	SVM_CR0_READ = 0x00,
+	SVM_CR0_WRITE = 0x10,
+	SVM_CR4_WRITE = 0x14,
+	SVM_DR0_READ = 0x20,
+	SVM_DR0_WRITE = 0x30,
+	SVM_EXCEPTION = 0x40,
+	SVM_INTR = 0x60,
+	SVM_NMI = 0x61,
+	SVM_SMI = 0x62,
+	SVM_INIT = 0x63,
+	SVM_VINTR = 0x64,
+	SVM_CR0_SELECTIVE = 0x65,
+	SVM_RDTSC = 0x6e,
+	SVM_RDPMC = 0x6f,
+	SVM_CPUID = 0x72,
+	SVM_IRET = 0x74,
+	SVM_INVD = 0x76,
+	SVM_PAUSE = 0x77,
+	SVM_HLT = 0x78,
+	SVM_INVLPG = 0x79,
+	SVM_INVLPGA = 0x7a,
+	SVM_IOIO = 0x7b,
+	SVM_MSR = 0x7c,
+	SVM_TASK_SWITCH = 0x7d,
+	SVM_FERR_FREEZE = 0x7e,
+	SVM_SHUTDOWN = 0x7f,
+	SVM_VMRUN = 0x80,
+	SVM_VMMCALL = 0x81,
+	SVM_VMLOAD = 0x82,
+	SVM_VMSAVE = 0x83,
+	SVM_STGI = 0x84,
+	SVM_CLGI = 0x85,
+	SVM_SKINIT = 0x86,
+	SVM_RDTSCP = 0x87,
+	SVM_WBINVD = 0x89,
+	SVM_MONITOR = 0x8a,
+	SVM_MWAIT = 0x8b,
+	SVM_MWAIT_ARMED = 0x8c,
+	SVM_XSETBV = 0x8d,
+	SVM_RDPRU = 0x8e,
+	SVM_INVLPGB = 0xa0,
+	SVM_INVLPGB_ILLEGAL = 0xa1,
+	SVM_MCOMMIT = 0xa3,
+	SVM_TLBSYNC = 0xa4,
+	SVM_NPF = 0x400,
+};
+
+/* EXITCODE is -1 when VMRUN refuses the state. QEMU 7.2 stores it as 32 bits. */
+#define SVM_INVALID(code) ((uint32_t)(code) == 0xffffffffu)
+
+#define SVM_EXIT_TABLE 0xb0
+
+/* Per physical CPU: cpu->virt, a frame of its own. */
+struct svm_cpu {
+	uint32_t features;        /* CPUID 8000000A EDX */
+	uint32_t asids;           /* ASIDs 0 .. asids - 1; 0 is the host's */
+	uint32_t asid_next;       /* the first of this generation that nobody has */
+	uint64_t generation;      /* from 1 */
+	uint64_t hsave;           /* VM_HSAVE_PA */
+	uint64_t host;            /* VMSAVE area of the VMM's own state */
+	bool long_mode;
+	bool irq_by_virq;         /* EVENTINJ is no safe way for interrupts (svm_event.c) */
+	unsigned phys_bits;
+	uint64_t cr4_valid, efer_valid; /* bits that this CPU knows */
+	uint8_t revision;
+};
+_Static_assert(sizeof(struct svm_cpu) <= PAGE_SIZE, "one frame");
+
+/* Per vCPU: v->arch, a frame of its own. */
+struct svm_vcpu {
+	const struct vmcb *vmcb;  /* change it by vmcb_set_* only */
+	uint8_t *msrpm;
+	uint64_t iopm;
+	struct svm_cpu *cpu;      /* where it ran last */
+	uint64_t generation;      /* of its ASID; 0: has none here */
+	bool flush;               /* its translations must not be used any more */
+	bool offered;             /* an interrupt went in as V_IRQ: it may come back (svm_event.c) */
+	bool sti_hlt;             /* entered between STI and HLT */
+	uint64_t entry_rip;       /* RIP and EVENTINJ of the last entry: the exit changes them */
+	uint64_t event;
+	bool stepping;            /* over the IRET that ends NMI blocking */
+	bool step;                /* begin to, at the next entry */
+	bool step_tf;             /* RFLAGS.TF was the guest's own */
+	uint64_t step_dr6;
+	uint64_t flushes;         /* of the TLB, for a report */
+};
+_Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
+
+/* ---- svm_cpu.c: the physical CPU */
+
+int svm_cpu_enable(struct cpu *cpu);
+void svm_cpu_disable(struct cpu *cpu);
+int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits);
+
+/* ---- svm_state.c: struct vcpu <-> VMCB */
+
+/** Makes groups available in v. */
+void svm_fetch(struct vcpu *v, uint32_t groups);
+/** Writes dirty groups, RAX and CR2 into the VMCB. */
+void svm_state_store(struct vcpu *v);
+/** After an exit: takes what is cheap; the rest is no longer available. */
+void svm_state_take(struct vcpu *v);
+/** What svm_check looks at, of an entry that failed. */
+void svm_state_check(struct vcpu *v, struct svm_check *s);
+
+/* Groups whose wrong value makes VMRUN refuse. */
+#define SVM_CHECKED (VG_CR0 | VG_CR3 | VG_CR4 | VG_EFER | VG_DR7 | VG_SEG(SEG_CS))
+
+/* ---- svm_event.c: events into the guest, and windows for them */
+
+/** Before an entry, after svm_state_store: turns v->inject and the wanted windows into VMCB fields. */
+void svm_event_load(struct vcpu *v);
+/** After an exit that svm_exit_decode has read: events that were cut short, windows that opened. May change x. */
+void svm_event_take(struct vcpu *v, struct vm_exit *x);
+
+/* ---- svm_exit.c: exit code and information -> struct vm_exit */
+
+void svm_exit_decode(struct vcpu *v, struct vm_exit *x);
+/** The manual's name of an exit code, without VMEXIT_. */
+const char *svm_exit_name(uint64_t code);
+
+/* ---- svm_msr.c */
+
+void svm_msr_pass(struct vcpu *v, uint32_t msr, bool read, bool write);
+uint64_t svm_msr_get(struct vcpu *v, enum vmsr m);
+void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
+
+/* Sizes of the permission maps (15.10.1, 15.11), in frames. */
+#define SVM_IOPM_FRAMES 3
+#define SVM_MSRPM_FRAMES 2
+
+/* ---- svm_entry.asm */
+
+/**
+ * Enters the guest and comes back at its exit. Registers but RAX and RSP go from and to v->gpr.
+ * @vmcb, @host  physical addresses: the VMCB, the VMM's VMSAVE area
+ * Interrupts must be off, and are off after it; what comes meanwhile makes the guest exit and stays pending. A pending NMI or SMI
+ * is taken by the VMM's own handler before this returns.
+ */
+void svm_enter(struct vcpu *v, uint64_t vmcb, uint64_t host);
+
+/** Stores what VMLOAD in svm_enter brings back: FS, GS, TR, LDTR and the MSRs of system calls. */
+void svm_save_host(uint64_t host);
+
+#endif

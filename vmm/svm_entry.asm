@@ -1,0 +1,80 @@
+; The way into the guest and back (APM vol. 2, 15.5, 15.6, 15.17). Offsets into struct vcpu: gpr[n] at 8 * n, in encoding order.
+
+bits 64
+section .text
+
+; void svm_enter(struct vcpu *v, uint64_t vmcb, uint64_t host)
+global svm_enter
+svm_enter:
+	push rbp
+	push rbx
+	push r12
+	push r13
+	push r14
+	push r15
+	push rdx			; host
+	push rdi			; v
+
+	mov rax, rsi
+	; From here to STGI nothing interrupts: GIF holds back interrupts, NMIs and SMIs alike. RFLAGS.IF must nevertheless be 1 at
+	; VMRUN, for with V_INTR_MASKING it is the host's IF that lets a physical interrupt end the guest's turn (15.21.1).
+	clgi
+	sti
+
+	mov rcx, [rdi + 8 * 1]
+	mov rdx, [rdi + 8 * 2]
+	mov rbx, [rdi + 8 * 3]
+	mov rbp, [rdi + 8 * 5]
+	mov rsi, [rdi + 8 * 6]
+	mov r8, [rdi + 8 * 8]
+	mov r9, [rdi + 8 * 9]
+	mov r10, [rdi + 8 * 10]
+	mov r11, [rdi + 8 * 11]
+	mov r12, [rdi + 8 * 12]
+	mov r13, [rdi + 8 * 13]
+	mov r14, [rdi + 8 * 14]
+	mov r15, [rdi + 8 * 15]
+	mov rdi, [rdi + 8 * 7]
+
+	vmload				; the guest's FS, GS, TR, LDTR, STAR ...: VMRUN leaves them alone
+	vmrun				; #VMEXIT brings back RAX, RSP, RFLAGS, CRs, CS, SS, DS, ES, and clears GIF
+	vmsave
+
+	push rdi
+	mov rdi, [rsp + 8]
+	mov [rdi + 8 * 1], rcx
+	mov [rdi + 8 * 2], rdx
+	mov [rdi + 8 * 3], rbx
+	mov [rdi + 8 * 5], rbp
+	mov [rdi + 8 * 6], rsi
+	mov [rdi + 8 * 8], r8
+	mov [rdi + 8 * 9], r9
+	mov [rdi + 8 * 10], r10
+	mov [rdi + 8 * 11], r11
+	mov [rdi + 8 * 12], r12
+	mov [rdi + 8 * 13], r13
+	mov [rdi + 8 * 14], r14
+	mov [rdi + 8 * 15], r15
+	pop rax
+	mov [rdi + 8 * 7], rax
+
+	mov rax, [rsp + 8]
+	vmload				; before STGI: the NMI handler finds its CPU through GS and its stacks through TR
+	cli				; before STGI: what is pending stays so until the caller opens a window for it
+	stgi
+
+	add rsp, 16
+	pop r15
+	pop r14
+	pop r13
+	pop r12
+	pop rbx
+	pop rbp
+	ret
+
+; void svm_save_host(uint64_t host)
+global svm_save_host
+svm_save_host:
+	mov rax, rdi
+	vmsave
+	ret

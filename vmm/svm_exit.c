@@ -1,0 +1,211 @@
+/* Exit code and information to struct vm_exit (APM vol. 2, 15.8 - 15.13, 15.25.6, appendix C), by one table. */
+#include "vmm/hw/x86.h"
+#include "vmm/svm.h"
+
+struct exit_row {
+	const char *name;
+	uint8_t kind;       /* enum exit_kind; EXIT_NONE: we never ask for it */
+	bool instruction;   /* exits on an instruction, which nRIP is behind (15.7.1) */
+	void (*fill)(const struct svm_vcpu *a, struct vm_exit *x);
+};
+
+/* ---- what the rows need beyond their kind */
+
+#define CR_INFO_MOV (1ull << 63) /* 15.8.1: it was MOV CRx, and bits 3:0 name the register */
+
+static bool assists(const struct svm_vcpu *a)
+{
+	return a->cpu->features & SVM_FEATURE_DECODE_ASSISTS;
+}
+
+static void fill_cr(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	x->cr.cr = x->raw_reason & 15;
+	x->cr.write = x->raw_reason >= SVM_CR0_WRITE;
+	if (x->raw_reason == SVM_CR0_SELECTIVE) {
+		x->cr.cr = 0;
+		x->cr.write = true;
+	}
+	if (assists(a) && (x->info1 & CR_INFO_MOV))
+		x->cr.gpr = x->info1 & 15;
+	else
+		x->decode = true; /* MOV without assists; CLTS, LMSW, SMSW */
+}
+
+static void fill_dr(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	x->dr.dr = x->raw_reason & 15;
+	x->dr.write = x->raw_reason >= SVM_DR0_WRITE;
+	x->dr.gpr = x->info1 & 15;
+	x->decode = !assists(a);
+}
+
+#define DR6_EVENTS (15ull | DR6_BD | DR6_BS | DR6_BT)
+
+static void fill_exception(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	x->exc.vector = (uint8_t)(x->raw_reason - SVM_EXCEPTION);
+	x->exc.has_error = VECTORS_WITH_ERROR_CODE >> x->exc.vector & 1;
+	x->exc.error = x->exc.has_error ? (uint32_t)x->info1 : 0;
+	if (x->exc.vector == VEC_PF)
+		x->exc.dr6_or_cr2 = x->info2;
+	else if (x->exc.vector == VEC_DB)
+		x->exc.dr6_or_cr2 = a->vmcb->save.dr6 & DR6_EVENTS;
+}
+
+/* An x87 error with CR0.NE off: the CPU would wait for IRQ 13. As under VMX, where CR0.NE is always on, it is #MF. */
+static void fill_ferr(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	(void)a;
+	x->exc.vector = VEC_MF;
+}
+
+/* EXITINFO1 of IOIO (15.10.2). */
+#define IOIO_IN (1u << 0)
+#define IOIO_STRING (1u << 2)
+#define IOIO_REP (1u << 3)
+#define IOIO_SIZE(info) ((info) >> 4 & 7)      /* bytes, one bit each for 1, 2, 4 */
+#define IOIO_ADDRESS(info) ((info) >> 7 & 7)   /* 16, 32, 64 bits: 1, 2, 4 */
+#define IOIO_SEGMENT(info) ((info) >> 10 & 7)
+#define IOIO_PORT(info) ((uint16_t)((info) >> 16))
+#define SEGMENT_UNTOLD 0xff
+
+static void fill_io(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	uint32_t info = (uint32_t)x->info1;
+	uint64_t len = x->info2 - a->vmcb->save.rip;
+
+	x->io.port = IOIO_PORT(info);
+	x->io.size = IOIO_SIZE(info);
+	x->io.in = info & IOIO_IN;
+	x->io.string = info & IOIO_STRING;
+	x->io.rep = info & IOIO_REP;
+	x->io.addr_size = (uint8_t)(IOIO_ADDRESS(info) << 1);
+	/* 0 is ES for a CPU with decode assists, and "not told" for others, and for Bochs 2.7, which says that it has them. */
+	x->io.seg = assists(a) && IOIO_SEGMENT(info) ? IOIO_SEGMENT(info) : SEGMENT_UNTOLD;
+	x->io.next_rip = x->info2;
+	if (len && len <= INSN_MAX)
+		x->insn_len = (uint8_t)len;
+}
+
+static void fill_msr(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	(void)a;
+	if (x->info1 & 1)
+		x->kind = EXIT_WRMSR;
+}
+
+/* EXITINFO2 of a task switch (15.14.1). */
+#define TASK_IRET (1ull << 36)
+#define TASK_JUMP (1ull << 38)
+#define TASK_ERROR (1ull << 44)
+
+static void fill_task(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	x->task.selector = (uint16_t)x->info1;
+	x->task.has_error = x->info2 & TASK_ERROR;
+	x->task.error = (uint32_t)x->info2;
+	x->task.source = x->info2 & TASK_IRET                                ? 1 :
+			 x->info2 & TASK_JUMP                                ? 2 :
+			 a->vmcb->control.exit_int_info & EVENT_VALID ? 3 :
+									0;
+}
+
+#define NPF_WALK (1ull << 33) /* 15.25.6: the access was the walk of the guest's own tables */
+
+static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
+{
+	(void)a;
+	if (x->info1 & PF_RSVD)
+		x->kind = EXIT_SLAT_MISCONFIG;
+	x->slat.gpa = x->info2;
+	x->slat.present = x->info1 & PF_P;
+	x->slat.write = x->info1 & PF_W;
+	x->slat.fetch = x->info1 & PF_FETCH;
+	x->slat.walk = x->info1 & NPF_WALK;
+}
+
+/* ---- the table */
+
+#define CR_ROWS(name_, from) [from ... (from) + 15] = { .name = name_, .kind = EXIT_CR, .instruction = true, .fill = fill_cr }
+#define DR_ROWS(name_, from) [from ... (from) + 15] = { .name = name_, .kind = EXIT_DR, .instruction = true, .fill = fill_dr }
+#define EVENT(name_, kind_) { .name = name_, .kind = kind_ }
+#define INSN(name_, kind_) { .name = name_, .kind = kind_, .instruction = true }
+
+static const struct exit_row rows[SVM_EXIT_TABLE] = {
+	CR_ROWS("CR_READ", SVM_CR0_READ),
+	CR_ROWS("CR_WRITE", SVM_CR0_WRITE),
+	DR_ROWS("DR_READ", SVM_DR0_READ),
+	DR_ROWS("DR_WRITE", SVM_DR0_WRITE),
+	[SVM_EXCEPTION ... SVM_EXCEPTION + 31] = { .name = "EXCP", .kind = EXIT_EXCEPTION, .fill = fill_exception },
+	[SVM_INTR] = EVENT("INTR", EXIT_HOST_INTERRUPT),
+	[SVM_NMI] = EVENT("NMI", EXIT_NMI),
+	[SVM_SMI] = EVENT("SMI", EXIT_NONE),            /* svm_event.c */
+	[SVM_INIT] = EVENT("INIT", EXIT_SHUTDOWN),
+	[SVM_VINTR] = EVENT("VINTR", EXIT_IRQ_WINDOW),  /* svm_event.c says which window */
+	[SVM_CR0_SELECTIVE] = { .name = "CR0_SEL_WRITE", .kind = EXIT_CR, .instruction = true, .fill = fill_cr },
+	[SVM_RDTSC] = INSN("RDTSC", EXIT_RDTSC),
+	[SVM_RDPMC] = INSN("RDPMC", EXIT_RDPMC),
+	[SVM_CPUID] = INSN("CPUID", EXIT_CPUID),
+	[SVM_IRET] = INSN("IRET", EXIT_NONE),           /* svm_event.c */
+	[SVM_INVD] = INSN("INVD", EXIT_INVD),
+	[SVM_PAUSE] = INSN("PAUSE", EXIT_PAUSE),
+	[SVM_HLT] = INSN("HLT", EXIT_HLT),
+	[SVM_INVLPG] = INSN("INVLPG", EXIT_INVLPG),
+	[SVM_INVLPGA] = INSN("INVLPGA", EXIT_VIRT_INSN),
+	[SVM_IOIO] = { .name = "IOIO", .kind = EXIT_IO, .fill = fill_io },
+	[SVM_MSR] = { .name = "MSR", .kind = EXIT_RDMSR, .instruction = true, .fill = fill_msr },
+	[SVM_TASK_SWITCH] = { .name = "TASK_SWITCH", .kind = EXIT_TASK_SWITCH, .fill = fill_task },
+	[SVM_FERR_FREEZE] = { .name = "FERR_FREEZE", .kind = EXIT_EXCEPTION, .fill = fill_ferr },
+	[SVM_SHUTDOWN] = EVENT("SHUTDOWN", EXIT_TRIPLE_FAULT),
+	[SVM_VMRUN] = INSN("VMRUN", EXIT_VIRT_INSN),
+	[SVM_VMMCALL] = INSN("VMMCALL", EXIT_HYPERCALL),
+	[SVM_VMLOAD] = INSN("VMLOAD", EXIT_VIRT_INSN),
+	[SVM_VMSAVE] = INSN("VMSAVE", EXIT_VIRT_INSN),
+	[SVM_STGI] = INSN("STGI", EXIT_VIRT_INSN),
+	[SVM_CLGI] = INSN("CLGI", EXIT_VIRT_INSN),
+	[SVM_SKINIT] = INSN("SKINIT", EXIT_VIRT_INSN),
+	[SVM_RDTSCP] = INSN("RDTSCP", EXIT_RDTSCP),
+	[SVM_WBINVD] = INSN("WBINVD", EXIT_WBINVD),
+	[SVM_MONITOR] = INSN("MONITOR", EXIT_MONITOR),
+	[SVM_MWAIT] = INSN("MWAIT", EXIT_MWAIT),
+	[SVM_MWAIT_ARMED] = INSN("MWAIT_CONDITIONAL", EXIT_MWAIT),
+	[SVM_XSETBV] = INSN("XSETBV", EXIT_XSETBV),
+	/* Not offered by CPUID, but these exist on newer CPUs and would run. */
+	[SVM_RDPRU] = INSN("RDPRU", EXIT_VIRT_INSN),
+	[SVM_INVLPGB] = INSN("INVLPGB", EXIT_VIRT_INSN),
+	[SVM_INVLPGB_ILLEGAL] = INSN("INVLPGB_ILLEGAL", EXIT_VIRT_INSN),
+	[SVM_MCOMMIT] = INSN("MCOMMIT", EXIT_VIRT_INSN),
+	[SVM_TLBSYNC] = INSN("TLBSYNC", EXIT_VIRT_INSN),
+};
+
+static const struct exit_row npf = { .name = "NPF", .kind = EXIT_SLAT_FAULT, .fill = fill_npf };
+static const struct exit_row unasked = { .name = "?", .kind = EXIT_NONE };
+
+static const struct exit_row *row_of(uint64_t code)
+{
+	if (code == SVM_NPF)
+		return &npf;
+	return code < SVM_EXIT_TABLE && rows[code].name ? &rows[code] : &unasked;
+}
+
+const char *svm_exit_name(uint64_t code)
+{
+	return SVM_INVALID(code) ? "INVALID" : row_of(code)->name;
+}
+
+void svm_exit_decode(struct vcpu *v, struct vm_exit *x)
+{
+	const struct svm_vcpu *a = v->arch;
+	const struct exit_row *row = row_of(x->raw_reason);
+	uint64_t len;
+
+	x->kind = row->kind == EXIT_NONE ? EXIT_UNKNOWN : row->kind;
+	if (row->instruction && (a->cpu->features & SVM_FEATURE_NRIPS)) {
+		len = a->vmcb->control.nrip - a->vmcb->save.rip;
+		if (len <= INSN_MAX) /* a wrap at the segment's end: left to the decoder */
+			x->insn_len = (uint8_t)len;
+	}
+	if (row->fill)
+		row->fill(a, x);
+}

@@ -1,0 +1,333 @@
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mm/frames.h"
+#include "vmm/control.h"
+#include "vmm/cpu.h"
+#include "vmm/exit.h"
+#include "vmm/fpu.h"
+#include "vmm/hw/hw.h"
+#include "vmm/hw/x86.h"
+#include "vmm/line.h"
+#include "vmm/log.h"
+
+#define VM_DEFAULT_MIB 128
+#define VM_MAX_MIB (1024 * 1024)
+
+static struct vm the_vm;
+static struct vcpu the_vcpu;
+
+/* ---- what the PC asks for */
+
+static bool pc_serial_out(void *arg, uint8_t byte)
+{
+	(void)arg;
+	return line_serial_out(byte);
+}
+
+static void pc_debug_exit(void *arg, uint32_t value)
+{
+	vm_end(arg, END_DEBUG_EXIT, value);
+}
+
+static void pc_power_off(void *arg)
+{
+	vm_end(arg, END_POWEROFF, 0);
+}
+
+static void pc_reset_asked(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->reset_wanted = vm->attention = true;
+}
+
+static void pc_intr_changed(void *arg)
+{
+	(void)arg; /* pc_intr is asked before every entry */
+}
+
+static const struct pc_ops pc_callbacks = {
+	.serial_out = pc_serial_out,
+	.debug_exit = pc_debug_exit,
+	.power_off = pc_power_off,
+	.reset = pc_reset_asked,
+	.intr = pc_intr_changed,
+};
+
+static uint64_t guest_now(void *arg)
+{
+	const struct vm *vm = arg;
+
+	return time_ns() - vm->start_ns;
+}
+
+/* ---- memory */
+
+/* RAM is one contiguous piece, so that it maps in the largest leaves; beyond GUEST_MMIO_START the rest goes on at 4 GiB. */
+static int make_ram(struct vm *vm, char *why, size_t why_len)
+{
+	uint64_t low = vm->ram_bytes < GUEST_MMIO_START ? vm->ram_bytes : GUEST_MMIO_START, high = vm->ram_bytes - low;
+	size_t align = low >= HUGE_PAGE_SIZE && vm->slat.max_leaf >= 3 ? 262144 : 512;
+	uint64_t hpa = frames_alloc(low >> PAGE_SHIFT, align), hpa_high = 0;
+	int e;
+
+	if (!hpa)
+		hpa = frames_alloc(low >> PAGE_SHIFT, 512);
+	if (hpa && high)
+		hpa_high = frames_alloc(high >> PAGE_SHIFT, 512);
+	if (!hpa || (high && !hpa_high)) {
+		snprintf(why, why_len, "no %llu MiB of memory in one piece for the guest (%zu MiB are free): give the machine more, or lower memory=",
+			 (unsigned long long)(vm->ram_bytes >> 20), frames_available() >> 8);
+		return -ENOMEM;
+	}
+	e = guest_mem_add(&vm->mem, 0, low, hpa);
+	if (!e)
+		e = slat_map(&vm->slat, 0, hpa, low);
+	if (!e && high) {
+		e = guest_mem_add(&vm->mem, GUEST_HIGH_RAM, high, hpa_high);
+		if (!e)
+			e = slat_map(&vm->slat, GUEST_HIGH_RAM, hpa_high, high);
+	}
+	if (e)
+		snprintf(why, why_len, "the guest's memory could not be mapped (%d)", e);
+	return e;
+}
+
+static int make_head(struct vm *vm, unsigned i, unsigned width, unsigned height)
+{
+	struct head *h = &vm->head[i];
+	uint64_t bytes = ((uint64_t)width * height * 4 + LARGE_PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1);
+	uint64_t hpa = frames_alloc(bytes >> PAGE_SHIFT, 512);
+	int e;
+
+	if (!hpa)
+		return -ENOMEM;
+	*h = (struct head){ .index = i, .gpa = GUEST_HEAD_BASE + i * GUEST_HEAD_STRIDE, .vram_bytes = bytes, .vram = (uint8_t *)(uintptr_t)hpa };
+	e = guest_mem_add(&vm->mem, h->gpa, bytes, hpa);
+	if (!e)
+		e = slat_map(&vm->slat, h->gpa, hpa, bytes);
+	if (!e)
+		e = head_set_mode(h, width, height);
+	if (e)
+		return e;
+	vm->head_range[i] = dirty_range_add(&vm->dirty, h->gpa + h->start, (uint64_t)h->stride * h->height);
+	return vm->head_range[i] < 0 ? vm->head_range[i] : 0;
+}
+
+static int make_heads(struct vm *vm, const char *spec, char *why, size_t why_len)
+{
+	uint16_t sizes[DISPLAY_HEADS][2];
+	int n = heads_parse(*spec ? spec : "1", sizes, DISPLAY_HEADS), e;
+
+	if (n < 0) {
+		snprintf(why, why_len, "heads=%s: not a number from 1 to %u, nor sizes like 1024x768,640x480, nor none", spec, DISPLAY_HEADS);
+		return n;
+	}
+	vm->stream_consumer = dirty_consumer_add(&vm->dirty);
+	for (int i = 0; i < n; i++) {
+		e = make_head(vm, (unsigned)i, sizes[i][0], sizes[i][1]);
+		if (e) {
+			snprintf(why, why_len, "no memory for head %d of %ux%u (%zu MiB are free)", i, sizes[i][0], sizes[i][1],
+				 frames_available() >> 8);
+			return e;
+		}
+		vm->head_count++;
+	}
+	return 0;
+}
+
+/* ---- options */
+
+static int check_options(struct vm *vm, const struct boot_options *opt, char *why, size_t why_len)
+{
+	uint64_t mib = opt->memory_mib ? opt->memory_mib : VM_DEFAULT_MIB;
+
+	if (*opt->paging && strcmp(opt->paging, "hap")) {
+		snprintf(why, why_len, "paging=%s: this version has hap (EPT, NPT) only", opt->paging);
+		return -EINVAL;
+	}
+	if (*opt->dirty && strcmp(opt->dirty, "auto") && strcmp(opt->dirty, "fault")) {
+		snprintf(why, why_len, "dirty=%s: this version notices writes by fault only (dirty=auto or dirty=fault)", opt->dirty);
+		return -EINVAL;
+	}
+	if (opt->cpus > 1) {
+		snprintf(why, why_len, "cpus=%u: this version gives a guest one CPU", opt->cpus);
+		return -EINVAL;
+	}
+	if (mib < 2 || mib > VM_MAX_MIB) {
+		snprintf(why, why_len, "memory=%llu: a guest has 2 MiB to 1 TiB", (unsigned long long)mib);
+		return -EINVAL;
+	}
+	vm->ram_bytes = mib << 20;
+	return 0;
+}
+
+static void take_modules(struct vm *vm, const struct boot_info *bi)
+{
+	struct loader_blob *to = &vm->kernel;
+
+	for (unsigned i = 0; i < bi->module_count; i++) {
+		const struct boot_module *m = &bi->module[i];
+
+		*to = (struct loader_blob){ .data = (const uint8_t *)(uintptr_t)m->start, .len = m->end - m->start, .args = m->args };
+		to = i ? to + 1 : vm->module;
+	}
+	vm->module_count = bi->module_count ? bi->module_count - 1 : 0;
+}
+
+struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct boot_info *bi, const struct boot_options *opt, char *why,
+		     size_t why_len)
+{
+	struct vm *vm = &the_vm;
+	struct vcpu *v = &the_vcpu;
+	const struct pt_format *format;
+	unsigned max_leaf;
+	bool ad_bits;
+
+	if (check_options(vm, opt, why, why_len))
+		return NULL;
+	take_modules(vm, bi);
+	vm->start_ns = time_ns();
+	vm->hold = !strcmp(opt->wait, "host");
+	vm->clock = (struct clock){ .now = guest_now, .arg = vm, .epoch = cmos_epoch() };
+	if (ops->slat_features(cpu, &format, &max_leaf, &ad_bits)) {
+		snprintf(why, why_len, "this CPU has no second-level paging that the guest could use (see the lines above)");
+		return NULL;
+	}
+	if (slat_init(&vm->slat, format, max_leaf, ad_bits)) {
+		snprintf(why, why_len, "no memory for the second-level tables");
+		return NULL;
+	}
+	dirty_init(&vm->dirty, &vm->slat);
+	vm->mem.dirty = &vm->dirty;
+	if (make_ram(vm, why, why_len) || make_heads(vm, opt->heads, why, why_len))
+		return NULL;
+	vm->pc = pc_create(&vm->bus, &vm->clock, &pc_callbacks, vm, vm->ram_bytes);
+	if (!vm->pc) {
+		snprintf(why, why_len, "the guest's devices do not fit on its bus");
+		return NULL;
+	}
+	*v = (struct vcpu){ .vm = vm, .cpu = cpu, .ops = ops };
+	vm->vcpu = v;
+	cpu->current = v;
+	vcpu_reset(v);
+	if (ops->create(v)) {
+		snprintf(why, why_len, "the %s control structures could not be made (see the lines above)", ops->name);
+		return NULL;
+	}
+	msr_setup(v);
+	return vm;
+}
+
+/* ---- power-on */
+
+/* The state that a multiboot loader leaves (Multiboot 0.6.96, 3.2): protected mode, flat segments, no paging. */
+static void enter_multiboot(struct vcpu *v, const struct loader_out *out)
+{
+	struct vsegment data = { .sel = 0x18, .attr = 0xc093, .limit = 0xffffffff }, code = data;
+
+	code.sel = 0x10;
+	code.attr = 0xc09b;
+	vcpu_reset(v);
+	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
+		v->seg[i] = i == SEG_CS ? code : data;
+	v->seg[SEG_LDTR] = (struct vsegment){ .attr = SEG_ATTR_UNUSABLE };
+	v->seg[SEG_TR] = (struct vsegment){ .attr = 0x8b, .limit = 0x67 };
+	v->gdtr = v->idtr = (struct vtable){ 0 };
+	v->cr0 = CR0_PE | CR0_ET | CR0_NE;
+	v->rip = out->entry;
+	v->gpr[RAX] = out->eax;
+	v->gpr[RBX] = out->ebx;
+	v->gpr[RDX] = 0;
+}
+
+int vm_boot(struct vm *vm, char *why, size_t why_len)
+{
+	uint64_t low = vm->ram_bytes < GUEST_MMIO_START ? vm->ram_bytes : GUEST_MMIO_START;
+	struct loader_map map[] = {
+		{ 0, 0x9fc00, 1 },
+		{ 0x9fc00, 0x400, 2 },
+		{ 0xf0000, 0x10000, 2 },
+		{ GUEST_HIGH_START, low - GUEST_HIGH_START, 1 },
+		{ GUEST_HIGH_RAM, vm->ram_bytes - low, 1 },
+	};
+	struct loader_in in = {
+		.kernel = vm->kernel,
+		.modules = vm->module,
+		.module_count = vm->module_count,
+		.map = map,
+		.map_count = vm->ram_bytes > low ? 5 : 4,
+	};
+	struct loader_out out;
+	int e;
+
+	if (!vm->kernel.data) {
+		snprintf(why, why_len, "no guest: give one as the first boot module (tessera run GUEST does; in grub.cfg: module2 /guest.elf)");
+		return -ENOENT;
+	}
+	for (unsigned i = 0; i < vm->mem.count; i++)
+		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
+	if (vm->head_count) {
+		in.fb_addr = vm->head[0].gpa + vm->head[0].start;
+		in.fb_pitch = vm->head[0].stride;
+		in.fb_width = vm->head[0].width;
+		in.fb_height = vm->head[0].height;
+		in.fb_bpp = vm->head[0].bpp;
+	}
+	e = loader_multiboot(&vm->mem, &in, &out, why, why_len);
+	if (e)
+		return e;
+	pc_reset(vm->pc);
+	enter_multiboot(vm->vcpu, &out);
+	fpu_reset();
+	vm->tsc_offset = -(int64_t)rdtsc();
+	vm->vcpu->ops->tsc_offset(vm->vcpu, vm->tsc_offset);
+	vm->ended = vm->reset_wanted = false;
+	vm->sync = SYNC_NONE;
+	vm->vcpu->waiting = false;
+	vm->vcpu->ops->tlb_flush(vm->vcpu);
+	log_info("guest: %s, entry 0x%x, %llu MiB, %u head%s, %u module%s", out.protocol, out.entry,
+		 (unsigned long long)(vm->ram_bytes >> 20), vm->head_count, vm->head_count == 1 ? "" : "s", vm->module_count,
+		 vm->module_count == 1 ? "" : "s");
+	return 0;
+}
+
+/* ---- the end of a run, and screenshots */
+
+static const char *const end_words[] = {
+	[END_DEBUG_EXIT] = "the guest ended the run by isa-debug-exit with", [END_POWEROFF] = "the guest powered off,",
+	[END_CRASH] = "the guest crashed,", [END_VMM_ERROR] = "the VMM could not go on with this guest,",
+	[END_BAD_GUEST] = "the guest could not be loaded,",
+};
+
+void vm_end(struct vm *vm, enum guest_end how, uint32_t value)
+{
+	if (vm->ended)
+		return;
+	vm->ended = vm->attention = true;
+	vm->how = how;
+	vm->value = value;
+	log_info("%s value %u", end_words[how], value);
+	line_refresh();
+	vm->sync = SYNC_PICTURES;
+}
+
+void vm_parked(struct vm *vm, const char *problem)
+{
+	line_message(MSG_PARKED, problem, strnlen(problem, 512));
+	vm_end(vm, END_CRASH, 0);
+}
+
+int vm_screenshot(struct vm *vm)
+{
+	if (!line_up())
+		return -ENOTCONN;
+	line_refresh();
+	vm->sync = SYNC_PICTURES;
+	vm->vcpu->waiting = vm->attention = true;
+	return (int)(vm->shots++ & 0x7fffffff);
+}

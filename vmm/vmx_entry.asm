@@ -1,0 +1,96 @@
+; In and out of the guest under VMX (SDM vol. 3, ch. 27, 28).
+; struct vcpu: general registers at 0..127 in encoding order, CR2 at 128. struct vmx_vcpu: host_rsp at 0, launched at 8.
+bits 64
+
+VMCS_HOST_RSP	equ 0x6c14
+VCPU_CR2	equ 128
+
+section .text
+
+; unsigned vmx_enter(struct vcpu *v, struct vmx_vcpu *a)
+; An exit restores RSP from the VMCS; RFLAGS is then 2, so interrupts are off and DF is clear (28.5.3). 0: exit, 1: CF, 2: ZF.
+global vmx_enter
+vmx_enter:
+	push rbp
+	push rbx
+	push r12
+	push r13
+	push r14
+	push r15
+	push rdi
+	cmp [rsi], rsp
+	je .host_rsp_written
+	mov [rsi], rsp
+	mov eax, VMCS_HOST_RSP
+	vmwrite rax, rsp
+	jbe failed
+.host_rsp_written:
+	mov rax, [rdi + VCPU_CR2]
+	mov rcx, cr2			; writing it is far dearer than reading
+	cmp rax, rcx
+	je .cr2_loaded
+	mov cr2, rax
+.cr2_loaded:
+	cmp qword [rsi + 8], 0		; the moves that follow keep ZF
+	mov rax, [rdi + 0 * 8]
+	mov rcx, [rdi + 1 * 8]
+	mov rdx, [rdi + 2 * 8]
+	mov rbx, [rdi + 3 * 8]
+	mov rbp, [rdi + 5 * 8]
+	mov rsi, [rdi + 6 * 8]
+	mov r8, [rdi + 8 * 8]
+	mov r9, [rdi + 9 * 8]
+	mov r10, [rdi + 10 * 8]
+	mov r11, [rdi + 11 * 8]
+	mov r12, [rdi + 12 * 8]
+	mov r13, [rdi + 13 * 8]
+	mov r14, [rdi + 14 * 8]
+	mov r15, [rdi + 15 * 8]
+	mov rdi, [rdi + 7 * 8]
+	jne .resume
+	vmlaunch
+	jmp failed
+.resume:
+	vmresume
+
+; The instruction before failed and fell through: CF without, ZF with an instruction error in the VMCS.
+failed:
+	mov eax, 1
+	jc .out
+	inc eax
+.out:	pop rdi
+	jmp restore
+
+; HOST_RIP. On the stack: v, as vmx_enter left it.
+global vmx_exit_point
+vmx_exit_point:
+	push rdi
+	mov rdi, [rsp + 8]
+	mov [rdi + 0 * 8], rax
+	mov [rdi + 1 * 8], rcx
+	mov [rdi + 2 * 8], rdx
+	mov [rdi + 3 * 8], rbx
+	mov [rdi + 5 * 8], rbp
+	mov [rdi + 6 * 8], rsi
+	pop qword [rdi + 7 * 8]
+	mov [rdi + 8 * 8], r8
+	mov [rdi + 9 * 8], r9
+	mov [rdi + 10 * 8], r10
+	mov [rdi + 11 * 8], r11
+	mov [rdi + 12 * 8], r12
+	mov [rdi + 13 * 8], r13
+	mov [rdi + 14 * 8], r14
+	mov [rdi + 15 * 8], r15
+	mov rax, cr2
+	mov [rdi + VCPU_CR2], rax
+	pop rdi
+	xor eax, eax
+
+restore:
+	pop r15
+	pop r14
+	pop r13
+	pop r12
+	pop rbx
+	pop rbp
+	ret
