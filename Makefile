@@ -9,15 +9,20 @@ NASM ?= nasm
 HOSTCC ?= gcc
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc 2>/dev/null || echo 2)
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all vmm host guest-tests unit
 all: vmm guest-tests host
 
-WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-include mk/vmm.mk mk/guest.mk mk/host.mk mk/unit.mk mk/deps.mk mk/test.mk
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
 
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+include mk/deps.mk mk/vmm.mk mk/guest.mk mk/host.mk mk/unit.mk mk/test.mk
+
+
+.PHONY: clean
 clean:
 	rm -rf $(BUILD)

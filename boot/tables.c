@@ -49,7 +49,7 @@ static struct idt_gate idt[256];
 static void load_gdt(struct cpu_tables *t)
 {
 	uint64_t base = (uintptr_t)&t->tss, limit = sizeof(t->tss) - 1;
-	t->tss = (struct tss){
+	const struct tss tss = {
 		.ist = {
 			[IST_DF - 1] = (uintptr_t)ist_stack_df + IST_STACK_SIZE,
 			[IST_NMI - 1] = (uintptr_t)ist_stack_nmi + IST_STACK_SIZE,
@@ -58,6 +58,7 @@ static void load_gdt(struct cpu_tables *t)
 		},
 		.iomap = sizeof(struct tss),
 	};
+	t->tss = tss;
 	t->gdt[0] = 0;
 	t->gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;
 	t->gdt[SELECTOR_DATA / 8] = 0x00cf93000000ffff;

@@ -41,7 +41,7 @@ extern const struct fixup fixup_start[], fixup_end[];
 
 static bool fix_up(struct trap_frame *f)
 {
-	for (const struct fixup *x = fixup_start; x < fixup_end; x++) {
+	for (const struct fixup *x = fixup_start; (uintptr_t)x < (uintptr_t)fixup_end; x++) {
 		if (x->insn == f->rip) {
 			f->rip = x->landing;
 			return true;

@@ -15,7 +15,7 @@ void clock_add(struct clock *c, struct dev_timer *t)
 
 void clock_set(struct clock *c, struct dev_timer *t, uint64_t deadline)
 {
-	(void)c;
+	c->changed = true;
 	t->deadline = deadline;
 }
 

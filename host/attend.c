@@ -175,6 +175,7 @@ static void on_ended(void *arg, unsigned how, uint32_t value)
 	if (a->parked.len)
 		say_text("  | ", a->parked.s, a->parked.len);
 	text_free(&a->parked);
+	a->show_report = how != END_DEBUG_EXIT && how != END_POWEROFF;
 	finish(a, attend_exit_status(how, value, a->o->qemu_exit));
 }
 
@@ -414,6 +415,8 @@ static int open_outputs(struct attend *a)
 	const struct options *o = a->o;
 
 	a->serial.fd = a->log.fd = -1;
+	if (o->screenshot_dir && png_make_dir(o->screenshot_dir) < 0)
+		return EXIT_TOOL;
 	if (strcmp(o->serial, "stdio") == 0)
 		a->serial.fd = STDOUT_FILENO;
 	else if (strcmp(o->serial, "null") != 0 && sink_open(&a->serial, o->serial) < 0)
@@ -439,6 +442,8 @@ static int open_outputs(struct attend *a)
 static void close_all(struct attend *a)
 {
 	input_stop();
+	if (a->show_report)
+		attend_guest_report(a);
 	if (!a->machine && a->line.fd >= 0)
 		line_flush(&a->line, &a->session.link, 200000);
 	control_close(a->control);

@@ -43,6 +43,7 @@ struct attend {
 	bool have_end;               /* status is the guest's or a failure's: later events do not change it */
 	bool panicked;               /* the VMM gave up, says its log */
 	bool restart;                /* say HELLO anew at the next turn */
+	bool show_report;            /* the guest went wrong: say at the end what the VMM's log tells of it */
 	bool warned_silent;
 	uint64_t pinged_us;
 	uint64_t serial_bytes, log_bytes, shots;
@@ -60,6 +61,9 @@ int attend(const struct options *o, struct machine *machine, int line_fd, uint32
 
 /** attend_report.c: says what went wrong, with all that is known: the banner, the emulator's and Bochs' logs. */
 void attend_report(const struct attend *a);
+
+/** Says what the VMM's log tells of a guest that went wrong: its first lines marked as errors. Not where -v showed them. */
+void attend_guest_report(const struct attend *a);
 
 /** Our own counters as a JSON object. */
 void attend_host_stats(const struct attend *a, struct text *json);

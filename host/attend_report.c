@@ -1,4 +1,5 @@
 /* What a run leaves behind in words and figures. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "host/say.h"
 
 #define BANNER_SHOWN 4096
+#define REPORT_LINES 24
 
 int attend_exit_status(unsigned how, uint32_t value, bool qemu_exit)
 {
@@ -42,6 +44,31 @@ void attend_report(const struct attend *a)
 		say_tail("the end of the VMM's log:", text_str(&a->log_text.t), a->log_text.t.len);
 	if (a->machine)
 		machine_explain(a->machine);
+}
+
+void attend_guest_report(const struct attend *a)
+{
+	static const char mark[] = "error: ";
+	const char *s = text_str(&a->log_text.t), *end = s + a->log_text.t.len;
+	unsigned shown = 0, more = 0;
+
+	if (a->o->verbose && !a->o->log_file)
+		return;
+	for (const char *next; s < end; s = next) {
+		const char *newline = memchr(s, '\n', (size_t)(end - s)), *stop = newline ? newline : end, *at;
+
+		next = newline ? newline + 1 : end;
+		at = memmem(s, (size_t)(stop - s), mark, sizeof(mark) - 1);
+		if (!at)
+			continue;
+		at += sizeof(mark) - 1;
+		if (shown++ < REPORT_LINES)
+			say_text("  | ", at, (size_t)(stop - at));
+		else
+			more++;
+	}
+	if (more)
+		say("%u more lines in the VMM's log: -v or --log FILE shows them", more);
 }
 
 void attend_host_stats(const struct attend *a, struct text *json)

@@ -16,7 +16,7 @@
 
 static unsigned missing;
 
-/* state: what was found, or NULL; a thing that is needed and not there counts as missing. */
+/* state: what was found, or what is wrong, or NULL; a thing that is needed and not there counts as missing. */
 static void row(const char *what, bool there, bool needed, const char *state, const char *advice)
 {
 	printf("%-18s %-4s %s%s%s\n", what, there ? "ok" : needed ? "NO" : "no", state ? state : "", !there && state && *state ? ": " : "",
@@ -27,7 +27,7 @@ static void row(const char *what, bool there, bool needed, const char *state, co
 
 static bool program(const char *name, bool needed, const char *package)
 {
-	char *path = paths_program(name), *advice = xprintf("make deps, or apt-get install %s", package);
+	char *path = paths_program(name), *advice = xprintf("%sapt-get install %s", needed ? "make deps, or " : "", package);
 	bool there = path != NULL;
 
 	row(name, there, needed, path, advice);
@@ -113,7 +113,7 @@ int command_doctor(int argc, char **argv)
 	file("Bochs' VGA BIOS", "/usr/share/bochs/VGABIOS-lgpl-latest", true, "make deps, or apt-get install bochsbios");
 	grub();
 	nests = kvm_nests(why, sizeof(why));
-	row("machine kvm", nests, false, nests ? "nested virtualization works" : why, "the others do without");
+	row("machine kvm", nests, false, nests ? "nested virtualization works" : why, "the other machines do without");
 	display = getenv("WAYLAND_DISPLAY") || getenv("DISPLAY");
 	row("display", display, false, display ? "for a VNC viewer" : "none here", "look with a VNC viewer from a machine that has one");
 	program("vncviewer", false, "tigervnc-viewer");

@@ -80,14 +80,36 @@ static int shoot(const struct canvas *c, const char *dir, unsigned head, int64_t
 	return err;
 }
 
+int png_make_dir(const char *dir)
+{
+	char *path = xstrdup(dir);
+	struct stat st;
+	int err = 0;
+
+	for (char *p = path + 1; *path && !err; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = 0;
+		if (mkdir(path, 0777) != 0 && errno != EEXIST)
+			err = -errno;
+		*p = c;
+		if (!c)
+			break;
+	}
+	if (!err && (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)))
+		err = -ENOTDIR;
+	if (err)
+		say("%s: %s", dir, strerror(-err));
+	free(path);
+	return err;
+}
+
 int png_shots(const struct display_rx *rx, const char *dir, int64_t number)
 {
-	int count = 0, err = 0;
+	int count = 0, err = png_make_dir(dir);
 
-	if (mkdir(dir, 0777) != 0 && errno != EEXIST) {
-		err = -errno;
-		say("%s: %s", dir, strerror(errno));
-	}
 	for (unsigned h = 0; h < DISPLAY_HEADS && !err; h++) {
 		const struct canvas *c = &rx->head[h];
 

@@ -11,7 +11,7 @@ GUEST_OBJ := $(GUEST_LIB) $(GUEST_HEADER) $(GUEST_HEADER_AOUT) $(patsubst %,$(BU
 GUEST_BIN := $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST_SINGLE) $(GUEST_FOLDER)) $(BUILD)/guest/hello-elf64.elf $(BUILD)/guest/hello-aout.bin
 
 # Relative to RIP throughout, so that code also runs where CPL 3 sees it (guest-tests/lib/trap.h).
-GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include) -I. \
+GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -I. \
 	-m64 -mno-red-zone -mgeneral-regs-only -fpie -fvisibility=hidden -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fcf-protection=none -fno-strict-aliasing -fno-common -fno-tree-loop-distribute-patterns $(WARN)
 GUEST_LD = $(LD_VMM) -m elf_x86_64 -static --no-dynamic-linker -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
@@ -21,29 +21,29 @@ guest-tests: $(GUEST_BIN) $(BUILD)/guest/table.txt
 
 $(BUILD)/guest/obj/%.c.o: %.c Makefile mk/guest.mk
 	@mkdir -p $(@D)
-	$(CC_VMM) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC_VMM) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/guest/obj/%.asm.o: %.asm Makefile mk/guest.mk
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -g -F dwarf -I . -MD $(@:.o=.d) -o $@ $<
+	$(Q)$(NASM) -f elf64 -g -F dwarf -I . -MD $(@:.o=.d) -o $@ $<
 
 # NAME.sym has the symbols for a debugger; the ELF32 is what boot loaders take.
 guest_objects = $(patsubst %,$(BUILD)/guest/obj/%.o,$(filter guest-tests/$(1).c guest-tests/$(1)/%,$(GUEST_SRC)))
 $(BUILD)/guest/%.sym: guest-tests/lib/guest.ld $(GUEST_HEADER) $(GUEST_LIB) $$(call guest_objects,$$*)
-	$(GUEST_LD) -o $@ $(filter %.o,$^)
+	$(Q)$(GUEST_LD) -o $@ $(filter %.o,$^)
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.sym
-	$(OBJCOPY) --strip-debug -O elf32-i386 $< $@
+	$(Q)$(OBJCOPY) --strip-debug -O elf32-i386 $< $@
 
 $(BUILD)/guest/hello-elf64.elf: $(BUILD)/guest/hello.sym
-	$(OBJCOPY) --strip-debug $< $@
+	$(Q)$(OBJCOPY) --strip-debug $< $@
 
 # At 2 MiB, where its header says; the others are at 1 MiB.
 $(BUILD)/guest/hello-aout.sym: guest-tests/lib/guest.ld $(GUEST_HEADER_AOUT) $(GUEST_LIB) $$(call guest_objects,hello)
-	$(GUEST_LD) --defsym LOAD=0x200000 -o $@ $(filter %.o,$^)
+	$(Q)$(GUEST_LD) --defsym LOAD=0x200000 -o $@ $(filter %.o,$^)
 
 $(BUILD)/guest/hello-aout.bin: $(BUILD)/guest/hello-aout.sym
-	$(OBJCOPY) -O binary $< $@
+	$(Q)$(OBJCOPY) -O binary $< $@
 
 $(BUILD)/guest/table.txt: guest-tests/table.txt
 	@mkdir -p $(@D)

@@ -10,11 +10,11 @@ HOST_PKG_LIBS = $(shell pkg-config --libs $(HOST_LIBS))
 host: $(BUILD)/tessera
 
 $(BUILD)/tessera: $(HOST_OBJ)
-	$(HOSTCC) -o $@ $(HOST_OBJ) $(HOST_PKG_LIBS)
+	$(Q)$(HOSTCC) -o $@ $(HOST_OBJ) $(HOST_PKG_LIBS)
 
 $(BUILD)/host/%.o: %.c Makefile mk/host.mk
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOST_CFLAGS) $(HOST_PKG_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) $(HOST_PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 # The version is compiled into main.o alone, which follows it.
 $(BUILD)/host/version: .FORCE

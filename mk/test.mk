@@ -1,1 +1,51 @@
-# filled by its owner
+# What users call: run, test, lint, format, install, help.
+VIEW ?= auto
+MACHINE ?= auto
+PAGING ?= hap
+GUEST ?= @demo
+HEADS ?= 4
+TIMEOUT ?=
+PREFIX ?= /usr/local
+
+.PHONY: run test lint format install help
+run: all
+	@mkdir -p $(BUILD)/run
+ifeq ($(VIEW),none)
+	$(BUILD)/tessera run $(GUEST) --machine $(MACHINE) --paging $(PAGING) --heads $(HEADS) --view none --screenshot $(BUILD)/run \
+		$(TIMEOUT:%=--timeout %) -- once
+	@echo "The heads' pictures are in $(BUILD)/run/:" && ls $(BUILD)/run/head?.png
+else
+	$(BUILD)/tessera run $(GUEST) --machine $(MACHINE) --paging $(PAGING) --heads $(HEADS) --view $(VIEW) $(TIMEOUT:%=--timeout %)
+endif
+
+$(BUILD)/tests/pngcrc: tests/tools/pngcrc.c
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -O2 $(WARN) -o $@ $< -lpng -lz
+
+test: all $(UNIT_BIN) $(BUILD)/tests/pngcrc
+	@BUILD=$(BUILD) ONLY="$(ONLY)" bash tests/run
+
+SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[ch] stream/*.[ch] host/*.[ch] guest-tests/*.c \
+	guest-tests/*/*.[ch] tests/*/*.[ch])
+lint:
+	@sh tests/tools/deps.sh $(DEPS_LINT)
+	shellcheck tests/run tests/tools/*.sh .ci/run boot/*.sh
+	cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem boot vmm mm devices stream
+
+format:
+	@sh tests/tools/deps.sh $(DEPS_LINT)
+	clang-format -i $(SOURCES)
+
+install: all
+	install -D -m 755 $(BUILD)/tessera $(DESTDIR)$(PREFIX)/bin/tessera
+	install -D -m 644 $(BUILD)/tessera.elf $(DESTDIR)$(PREFIX)/share/tessera/tessera.elf
+	install -D -m 644 $(BUILD)/tessera.iso $(DESTDIR)$(PREFIX)/share/tessera/tessera.iso
+	install -d $(DESTDIR)$(PREFIX)/share/tessera/guest
+	install -m 644 $(BUILD)/guest/*.elf $(BUILD)/guest/*.bin $(BUILD)/guest/table.txt $(DESTDIR)$(PREFIX)/share/tessera/guest/
+
+help:
+	@echo "make                  the VMM (build/tessera.elf, .iso), the guest tests, the host command (build/tessera)"
+	@echo "make deps [DRY=1]     install what is missing"
+	@echo "make run [VIEW= MACHINE= GUEST= HEADS= TIMEOUT=]   the demo guest on four heads; VIEW=none: once, pictures in build/run"
+	@echo "make test [ONLY=PATTERN]   all tests; unit: only the host's"
+	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"

@@ -12,6 +12,6 @@ unit_libs = $(shell sed -n 's/^.*libs: *\([^*]*\)\*\/.*$$/\1/p' $(1))
 .SECONDEXPANSION:
 $(BUILD)/unit/%: tests/unit/%.c $$(call unit_links,tests/unit/%.c) Makefile mk/unit.mk
 	@mkdir -p $(@D)
-	$(HOSTCC) $(UNIT_CFLAGS) -MMD -MF $@.d -o $@ $< $(call unit_links,$<) $(call unit_libs,$<) -lcmocka
+	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -MMD -MF $@.d -o $@ $< $(call unit_links,$<) $(call unit_libs,$<) -lcmocka
 
 -include $(UNIT_BIN:=.d)

@@ -2,7 +2,7 @@
 VMM_C := $(wildcard boot/*.c vmm/*.c vmm/libc/*.c vmm/hw/*.c mm/*.c devices/*.c stream/*.c)
 VMM_ASM := $(wildcard boot/*.asm vmm/*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/vmm/%.o) $(VMM_ASM:%.asm=$(BUILD)/vmm/%.asm.o)
-VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include) -isystem vmm/libc -I. \
+VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -isystem vmm/libc -I. \
 	-m64 -mno-red-zone -mgeneral-regs-only -mcmodel=small -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common $(WARN) -DTESSERA_VERSION='"$(VERSION)"'
 
@@ -10,11 +10,11 @@ vmm: $(BUILD)/tessera.elf $(BUILD)/tessera.iso
 
 $(BUILD)/vmm/%.o: %.c Makefile mk/vmm.mk
 	@mkdir -p $(@D)
-	$(CC_VMM) $(VMM_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC_VMM) $(VMM_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/vmm/%.asm.o: %.asm
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -g -F dwarf -I . -MD $(@:.o=.d) -o $@ $<
+	$(Q)$(NASM) -f elf64 -g -F dwarf -I . -MD $(@:.o=.d) -o $@ $<
 
 -include $(VMM_OBJ:.o=.d)
 
@@ -26,17 +26,17 @@ VMM_SYMBOLS := $(BUILD)/vmm/symbols
 
 $(BUILD)/vmm/pass1.elf: $(VMM_OBJ) linker.ld boot/symbols.awk
 	awk -f boot/symbols.awk </dev/null >$(VMM_SYMBOLS)0.asm
-	$(NASM) -f elf64 -o $(VMM_SYMBOLS)0.o $(VMM_SYMBOLS)0.asm
-	$(VMM_LINK) -o $@ $(VMM_OBJ) $(VMM_SYMBOLS)0.o
+	$(Q)$(NASM) -f elf64 -o $(VMM_SYMBOLS)0.o $(VMM_SYMBOLS)0.asm
+	$(Q)$(VMM_LINK) -o $@ $(VMM_OBJ) $(VMM_SYMBOLS)0.o
 
 $(BUILD)/tessera.sym: $(BUILD)/vmm/pass1.elf
 	$(NM) -n $< | awk -f boot/symbols.awk >$(VMM_SYMBOLS).asm
-	$(NASM) -f elf64 -o $(VMM_SYMBOLS).o $(VMM_SYMBOLS).asm
-	$(VMM_LINK) -o $@ $(VMM_OBJ) $(VMM_SYMBOLS).o
+	$(Q)$(NASM) -f elf64 -o $(VMM_SYMBOLS).o $(VMM_SYMBOLS).asm
+	$(Q)$(VMM_LINK) -o $@ $(VMM_OBJ) $(VMM_SYMBOLS).o
 	@$(NM) -n $@ | awk -f boot/symbols.awk | cmp - $(VMM_SYMBOLS).asm
 
 $(BUILD)/tessera.elf: $(BUILD)/tessera.sym
-	$(OBJCOPY) --strip-all -O elf32-i386 $< $@
+	$(Q)$(OBJCOPY) --strip-all -O elf32-i386 $< $@
 
 # What a USB stick gets: the VMM and the demo guest. `tessera run` makes an ISO of its own for each run, with the same script.
 ISO_GUEST := $(if $(wildcard guest-tests/demo.c guest-tests/demo/main.c),$(BUILD)/guest/demo.elf)

@@ -23,7 +23,7 @@ static uint64_t reserved_bits(const struct walk_mode *m, unsigned level, uint64_
 	if (f == &pt_pae) {
 		r |= 0x7ff0000000000000ull;
 		if (level == 3)
-			r = beyond | 0xfff0000000000000ull | 0x1e6; /* PDPTE: table 4-8 */
+			r = beyond | 0xfff0000000000000ull | 0x1c6; /* PDPTE: table 4-8; bit 5 is left out, QEMU's TCG sets it */
 	}
 	if (f == &pt_long4 && level == 4)
 		r |= f->large;

@@ -50,10 +50,13 @@ int exit_cr_operands(struct vcpu *v, struct vm_exit *x)
 	return 0;
 }
 
-/* With PAE paging the CPU loads the four PDPTEs at once and checks their reserved bits (SDM vol. 3, 4.4.1). */
+/*
+ * With PAE paging the CPU loads the four PDPTEs at once and checks their reserved bits (SDM vol. 3, 4.4.1). QEMU's TCG, which is an SVM
+ * machine, sets bit 5 in them as if it were an accessed bit.
+ */
 static bool pdptes_bad(struct vcpu *v, uint64_t cr3)
 {
-	uint64_t e[4], reserved = 0xfff00000000001e6ull | (~((1ull << v->cpu->features.phys_bits) - 1) & PT_ADDR_MASK);
+	uint64_t e[4], reserved = 0xfff00000000001c6ull | (v->cpu->features.virt == VIRT_VMX ? 0x20 : 0) | (~((1ull << v->cpu->features.phys_bits) - 1) & PT_ADDR_MASK);
 
 	if (guest_mem_read(&v->vm->mem, cr3 & 0xffffffe0, e, sizeof(e)))
 		return false; /* nowhere: entries read as ones would be reserved, but the CPU faults later at the use */

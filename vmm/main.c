@@ -29,7 +29,7 @@ static _Noreturn void serve_without_guest(enum guest_end how, const char *why)
 	line_message(MSG_PARKED, why, strnlen(why, 512));
 	vm_run(&none);
 	line_close();
-	machine_off(125);
+	machine_off(62);
 }
 
 void tessera_main(struct boot_info *bi, struct boot_options *opt)

@@ -107,21 +107,27 @@ static void print_backtrace(uint64_t rip, uint64_t rbp)
 	}
 }
 
-static _Noreturn void panic_va(const struct trap_frame *f, const char *fmt, va_list ap)
+static char first_message[320];
+
+static void keep_message(const char *fmt, va_list ap)
 {
-	static char message[320];
 	cli();
+	if (!panic_depth++)
+		vsnprintf(first_message, sizeof(first_message), fmt, ap);
+}
+
+static _Noreturn void stop(const struct trap_frame *f)
+{
 	/* A second panic inside of the first may be the writer's: one line, straight to the UART. A third says nothing. */
-	if (panic_depth++) {
+	if (panic_depth > 1) {
 		panic_writer = uart_write_wait;
 		if (panic_depth == 2)
 			print("\npanic inside of a panic, at %016llx; the first was: %.150s\n", (unsigned long long)f->rip,
-			      message);
+			      first_message);
 		machine_off(EXIT_FAILED);
 	}
-	vsnprintf(message, sizeof(message), fmt, ap);
 	print("\nTessera %s: panic: ", TESSERA_VERSION);
-	panic_writer(message, strlen(message));
+	panic_writer(first_message, strlen(first_message));
 	print("\n");
 	print_registers(f);
 	print_backtrace(f->rip, f->rbp);
@@ -132,7 +138,9 @@ void panic_trap(const struct trap_frame *f, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	panic_va(f, fmt, ap);
+	keep_message(fmt, ap);
+	va_end(ap);
+	stop(f);
 }
 
 void panic(const char *fmt, ...)
@@ -141,5 +149,7 @@ void panic(const char *fmt, ...)
 	va_list ap;
 	trap_capture(&f);
 	va_start(ap, fmt);
-	panic_va(&f, fmt, ap);
+	keep_message(fmt, ap);
+	va_end(ap);
+	stop(&f);
 }

@@ -94,7 +94,7 @@ static void arm_timer(struct vm *vm)
 	if (guest != CLOCK_NEVER && guest + vm->start_ns < next)
 		next = guest + vm->start_ns;
 	timer_arm(next);
-	vm->rearm = false;
+	vm->rearm = vm->clock.changed = false;
 }
 
 /* Everything that is not the vCPU: timers, devices, the line. */
@@ -131,7 +131,7 @@ void vm_run(struct vm *vm)
 	while (!(vm->quit && line_settled())) {
 		if (cpu->irq_uart || cpu->irq_timer || vm->attention)
 			service(vm, !runnable(vm));
-		else if (vm->rearm)
+		else if (vm->rearm || vm->clock.changed)
 			arm_timer(vm);
 		if (nobody_cares(vm))
 			return;

@@ -5,6 +5,7 @@
 
 #include "mm/frames.h"
 #include "vmm/cpu.h"
+#include "vmm/hw/hw.h"
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
 #include "vmm/log.h"
@@ -175,11 +176,27 @@ static void refused(struct vcpu *v, struct vm_exit *x)
 		snprintf(v->problem, sizeof(v->problem), "none of the rules of APM vol. 2, 15.5.1 is broken");
 }
 
+/*
+ * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off. So for such a
+ * guest they are looked for before the entry, which saves other CPUs a round trip.
+ */
+static bool interrupt_pending(struct vcpu *v)
+{
+	if (vcpu_rflags(v) & RFLAGS_IF)
+		return false;
+	irq_poll();
+	return v->cpu->irq_timer || v->cpu->irq_uart;
+}
+
 static void svm_run(struct vcpu *v, struct vm_exit *x)
 {
 	struct svm_vcpu *a = v->arch;
 	const struct vmcb *b = a->vmcb;
 
+	if (interrupt_pending(v)) {
+		*x = (struct vm_exit){ .kind = EXIT_NONE, .raw_reason = SVM_INTR };
+		return;
+	}
 	if (a->cpu != v->cpu->virt)
 		move_here(v, a);
 	if (v->dirty & SVM_CHECKED)

@@ -85,9 +85,10 @@ void vcpu_page_fault(struct vcpu *v, uint64_t addr, uint32_t error)
 
 void vcpu_skip(struct vcpu *v, unsigned len)
 {
-	uint64_t rip = vcpu_rip(v) + len;
+	uint64_t old = vcpu_rip(v), rip = old + len;
 
-	if (vcpu_mode(v) != INSN_64)
+	/* Outside of 64-bit mode RIP has 32 bits; only a carry out of them needs to know the mode. */
+	if (rip >> 32 && !(old >> 32) && vcpu_mode(v) != INSN_64)
 		rip &= 0xffffffff;
 	vcpu_set_rip(v, rip);
 	vcpu_need(v, VG_SHADOW);

@@ -245,6 +245,14 @@ static void enter_multiboot(struct vcpu *v, const struct loader_out *out)
 	v->gpr[RDX] = 0;
 }
 
+/* MSRs as power-on leaves them (SDM vol. 3, table 10-1; PAT: 12.12.4). */
+static void reset_msrs(struct vcpu *v)
+{
+	for (unsigned m = 0; m < VMSR_COUNT; m++)
+		if (m != VMSR_TSC_AUX || cpuid_has_tsc_aux())
+			v->ops->msr_set(v, (enum vmsr)m, m == VMSR_PAT ? 0x0007040600070406ull : 0);
+}
+
 int vm_boot(struct vm *vm, char *why, size_t why_len)
 {
 	uint64_t low = vm->ram_bytes < GUEST_MMIO_START ? vm->ram_bytes : GUEST_MMIO_START;
@@ -284,6 +292,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	pc_reset(vm->pc);
 	enter_multiboot(vm->vcpu, &out);
 	fpu_reset();
+	reset_msrs(vm->vcpu);
 	vm->tsc_offset = -(int64_t)rdtsc();
 	vm->vcpu->ops->tsc_offset(vm->vcpu, vm->tsc_offset);
 	vm->ended = vm->reset_wanted = false;

@@ -5,7 +5,7 @@
 #include "guest-tests/lib/boot.h"
 #include "guest-tests/lib/prng.h"
 #include "guest-tests/lib/print.h"
-#include "guest-tests/paint/painter.h"
+#include "guest-tests/lib/painter.h"
 #include "stream/codec.h"
 
 int main(void);

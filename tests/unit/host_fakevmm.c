@@ -25,7 +25,7 @@ static struct {
 	enum fake_end end;
 	struct link link;
 	struct display_tx tx;
-	struct proto_reader reader;
+	struct proto_reader reader, input;
 	uint32_t px[HEADS][FAKE_WIDTH * FAKE_HEIGHT], sent[HEADS][FAKE_WIDTH * FAKE_HEIGHT];
 	uint8_t flags[HEADS][TILES];
 	uint8_t ring[3][65536];
@@ -100,6 +100,19 @@ static void on_message(void *arg, uint8_t type, const uint8_t *body, size_t len)
 	message(MSG_REPLY, reply, n);
 }
 
+/* Input events are shown as text on the guest's serial port. */
+static void on_input(void *arg, uint8_t type, const uint8_t *b, size_t len)
+{
+	char line[80] = "";
+
+	(void)arg;
+	if (type == MSG_KEY && len == 3)
+		snprintf(line, sizeof(line), "key %u %04x\n", b[0], b[1] | b[2] << 8);
+	if (type == MSG_POINTER && len == 7)
+		snprintf(line, sizeof(line), "pointer %u %u,%u %u %d\n", b[0], b[1] | b[2] << 8, b[3] | b[4] << 8, b[5], (int8_t)b[6]);
+	link_write(&v.link, LINK_SERIAL, line, strlen(line));
+}
+
 static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t len)
 {
 	(void)arg;
@@ -107,6 +120,8 @@ static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t
 		proto_feed(&v.reader, data, len, on_message, NULL);
 	if (s == LINK_SERIAL)
 		link_write(&v.link, LINK_SERIAL, data, len);
+	if (s == LINK_INPUT)
+		proto_feed(&v.input, data, len, on_input, NULL);
 }
 
 static size_t on_build(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie)

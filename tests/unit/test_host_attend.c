@@ -8,7 +8,7 @@
 /* links: host/session.c host/sink.c host/spec.c host/table.c host/text.c host/vnc.c stream/cobs.c stream/codec.c stream/crc32.c */
 /* links: stream/crc32c.c stream/display_rx.c stream/display_tx.c stream/link.c stream/link_ring.c stream/link_rx.c */
 /* links: stream/link_tx.c stream/proto.c */
-/* libs: -lpng -lvncserver -lz */
+/* libs: -lpng -lvncserver -lvncclient -lz */
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <png.h>
+#include <rfb/rfbclient.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,7 +262,7 @@ static int call(int (*command)(int, char **), const char *control, const char *c
 }
 
 #define CTL(...) call(command_ctl, c, (const char *const[]){ __VA_ARGS__, NULL })
-#define WAIT(...) call(command_wait, c, (const char *const[]){ __VA_ARGS__, NULL })
+#define AWAIT(...) call(command_wait, c, (const char *const[]){ __VA_ARGS__, NULL })
 #define MUST(e) do { if (!(e)) { fprintf(stderr, "line %d: %s\n", __LINE__, #e); _exit(1); } } while (0)
 
 static void ask_things(const char *c)
@@ -273,17 +274,17 @@ static void ask_things(const char *c)
 	snprintf(crc, sizeof(crc), "%08x", fake_crc(1, FAKE_STEPS - 1));
 	/* Answers go to a file that the test reads. */
 	MUST(freopen(in_dir("answers"), "w", stdout));
-	MUST(WAIT("--head", "1", "--crc", crc, "--timeout", "10") == 0);
+	MUST(AWAIT("--head", "1", "--crc", crc, "--timeout", "10") == 0);
 	MUST(freopen(in_dir("answers"), "w", stdout));
-	MUST(WAIT("--still", "50", "--timeout", "10") == 0);
+	MUST(AWAIT("--still", "50", "--timeout", "10") == 0);
 	MUST(freopen(in_dir("answers"), "w", stdout));
-	MUST(WAIT("--text-log", "^screen head=1 .*crc=[0-9a-f]{8}$", "--timeout", "10") == 0);
+	MUST(AWAIT("--text-log", "^screen head=1 .*crc=[0-9a-f]{8}$", "--timeout", "10") == 0);
 	MUST(freopen(in_dir("answers"), "w", stdout));
-	MUST(WAIT("--text-log", "never printed", "--timeout", "0.2") == 124);
+	MUST(AWAIT("--text-log", "never printed", "--timeout", "0.2") == 124);
 	MUST(freopen(in_dir("answers"), "w", stdout));
-	MUST(WAIT("--head", "1", "--crc", "0", "--timeout", "0.2") == 124);
+	MUST(AWAIT("--head", "1", "--crc", "0", "--timeout", "0.2") == 124);
 	MUST(freopen(in_dir("answers"), "w", stdout));
-	MUST(WAIT("--text-log", "(") == 1);
+	MUST(AWAIT("--text-log", "(") == 1);
 	MUST(freopen(in_dir("answers"), "w", stdout));
 	MUST(CTL("heads") == 0);
 	MUST(CTL("--json", "heads") == 0);
@@ -326,6 +327,76 @@ static void answers_are_right(void **state)
 	drop(&o);
 }
 
+/* ---- VNC: libvncclient in a process of its own */
+
+static int client_crc_is(rfbClient *client, uint32_t want)
+{
+	size_t n = (size_t)client->width * (size_t)client->height * 4;
+	uint8_t *px = malloc(n);
+	uint32_t crc;
+
+	memcpy(px, client->frameBuffer, n);
+	for (size_t i = 3; i < n; i += 4)
+		px[i] = 0;
+	crc = (uint32_t)crc32(0, px, (uInt)n);
+	free(px);
+	return crc == want;
+}
+
+static void watch_head_1(uint16_t port, const char *control)
+{
+	rfbClient *client;
+
+	while (access(control, F_OK) != 0)
+		usleep(10000);
+	usleep(100000);
+	rfbEnableClientLogging = FALSE;
+	client = rfbGetClient(8, 3, 4);
+	client->format.redShift = 16;
+	client->format.greenShift = 8;
+	client->format.blueShift = 0;
+	client->canHandleNewFBSize = TRUE;
+	client->serverHost = strdup("127.0.0.1");
+	client->serverPort = port + 1;
+	MUST(rfbInitClient(client, NULL, NULL));
+	for (int i = 0; i < 500 && !(client->width == FAKE_WIDTH && client_crc_is(client, fake_crc(1, FAKE_STEPS - 1))); i++)
+		if (WaitForMessage(client, 20000) > 0)
+			MUST(HandleRFBServerMessage(client));
+	MUST(client->width == FAKE_WIDTH && client_crc_is(client, fake_crc(1, FAKE_STEPS - 1)));
+	SendKeyEvent(client, 'a', TRUE);
+	SendKeyEvent(client, 'a', FALSE);
+	SendKeyEvent(client, 0xff52, TRUE); /* XK_Up */
+	SendPointerEvent(client, 120, 34, 1);
+	SendPointerEvent(client, 120, 34, 0x10);
+	MUST(call(command_wait, control, (const char *const[]){ "--text-log", "^pointer 1 120,34 0 -1$", "--timeout", "5", NULL }) == 0);
+	MUST(freopen("/dev/null", "w", stdout));
+	MUST(call(command_ctl, control, (const char *const[]){ "quit", NULL }) == 0);
+	_exit(0);
+}
+
+static void a_viewer_sees_and_types(void **state)
+{
+	struct options o = options();
+	uint16_t port = (uint16_t)(20000 + getpid() % 20000);
+	pid_t watcher = fork();
+	struct text t;
+	int status;
+
+	(void)state;
+	if (watcher == 0)
+		watch_head_1(port, o.control);
+	o.view = VIEW_VNC;
+	o.listen_set = true;
+	o.listen_port = port;
+	assert_int_equal(run(FAKE_STAY, &o, 0), 0);
+	assert_int_equal(waitpid(watcher, &status, 0), watcher);
+	assert_int_equal(status, 0);
+	t = slurp("serial");
+	assert_non_null(strstr(t.s, "key 1 001e\nkey 0 001e\nkey 1 e048\npointer 1 120,34 1 0\npointer 1 120,34 0 -1\n"));
+	text_free(&t);
+	drop(&o);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -348,6 +419,7 @@ int main(void)
 		cmocka_unit_test(every_step_is_exact), cmocka_unit_test(a_bad_line_costs_nothing_but_time),
 		cmocka_unit_test(a_slow_line_is_slow), cmocka_unit_test(ends), cmocka_unit_test(time_runs_out),
 		cmocka_unit_test(a_signal_ends_it),    cmocka_unit_test(answers_are_right),
+		cmocka_unit_test(a_viewer_sees_and_types),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,4 @@
-#include "guest-tests/paint/painter.h"
+#include "guest-tests/lib/painter.h"
 
 #include "guest-tests/lib/font.h"
 
