@@ -95,6 +95,7 @@ void trap(struct trap_frame *f)
 	}
 	switch (f->vector) {
 	case VEC_NMI: this_cpu()->nmi = true; return;
+	case VEC_DB: /* vmm/svm_entry.asm */
 	case VEC_GP:
 	case VEC_UD:
 		if (fix_up(f))

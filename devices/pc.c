@@ -132,9 +132,7 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	pit8254_init(&pc->pit, clock, line(pc, IRQ_TIMER), timer_wanted, pc);
 	rtc_init(&pc->rtc, clock, line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, line(pc, IRQ_COM1), serial_out, pc);
-	pc->misc = (struct pc_misc){
-		.pit = &pc->pit, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc
-	};
+	pc->misc = (struct pc_misc){ .pit = &pc->pit, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc };
 	pc_reset(pc);
 	return pc;
 }

@@ -3,12 +3,12 @@
 /* ---- keyboard controller: its output port's bit 0 is the CPU's reset line, pulsed low by commands 0xf0 to 0xff (IBM PC AT TRM) */
 
 #define KBC_OBF 0x01u
-#define KBC_SYSTEM 0x04u     /* self-test passed */
+#define KBC_SYSTEM 0x04u /* self-test passed */
 #define KBC_UNLOCKED 0x10u
 #define KBC_READ_OUTPUT 0xd0u
 #define KBC_WRITE_OUTPUT 0xd1u
 #define KBC_PULSE 0xf0u
-#define OUTPUT_RUN 0x01u     /* low: reset */
+#define OUTPUT_RUN 0x01u /* low: reset */
 #define OUTPUT_A20 0x02u
 
 static uint64_t kbc_data_read(void *dev, uint64_t addr, unsigned size)
@@ -72,8 +72,7 @@ static uint64_t port61_read(void *dev, uint64_t addr, unsigned size)
 	struct pc_misc *m = dev;
 
 	(void)addr, (void)size;
-	return m->port61 | (pit8254_ticks(m->pit) / REFRESH_TICKS & 1 ? P61_REFRESH : 0) |
-	       (pit8254_out(m->pit, 2) ? P61_OUT2 : 0);
+	return m->port61 | (pit8254_ticks(m->pit) / REFRESH_TICKS & 1 ? P61_REFRESH : 0) | (pit8254_out(m->pit, 2) ? P61_OUT2 : 0);
 }
 
 static void port61_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
@@ -179,7 +178,9 @@ static void debug_exit_write(void *dev, uint64_t addr, unsigned size, uint64_t v
 	m->debug_exit(m->arg, (uint32_t)value);
 }
 
-const struct bus_ops pc_debug_exit_ops = { .name = "isa-debug-exit", .read = zero_read, .write = debug_exit_write, .access_max = 4 };
+const struct bus_ops pc_debug_exit_ops = {
+	.name = "isa-debug-exit", .read = zero_read, .write = debug_exit_write, .access_max = 4
+};
 
 static void shutdown_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 {

@@ -1,6 +1,6 @@
 /*
- * The PC's small ports: keyboard controller's reset line (0x60, 0x64), port 0x61, POST code 0x80, port 0x92, PCI configuration and reset
- * control (0xcf8 to 0xcfb), isa-debug-exit (0xf4) and the emulators' power-off port (0x8900).
+ * The PC's small ports: keyboard controller's reset line (0x60, 0x64), port 0x61, POST code 0x80, port 0x92, PCI configuration and
+ * reset control (0xcf8 to 0xcfb), isa-debug-exit (0xf4) and the emulators' power-off port (0x8900).
  */
 #ifndef DEVICES_PC_MISC_H
 #define DEVICES_PC_MISC_H
@@ -17,20 +17,20 @@ struct pc_misc {
 	void (*power_off)(void *arg);
 	void (*reset)(void *arg);
 	void *arg;
-	uint8_t kbc_command;     /* waits for its data byte at 0x60; 0: none */
-	bool kbc_full;           /* a byte for the guest is in the output buffer */
+	uint8_t kbc_command; /* waits for its data byte at 0x60; 0: none */
+	bool kbc_full;	     /* a byte for the guest is in the output buffer */
 	uint8_t kbc_out;
-	uint8_t port61;          /* bits 0..3 as written */
+	uint8_t port61; /* bits 0..3 as written */
 	uint8_t port80, port92, cf9;
-	unsigned shutdown_seen;  /* letters of "Shutdown" so far */
+	unsigned shutdown_seen; /* letters of "Shutdown" so far */
 };
 
 /* dev is the pc_misc for all of them. */
-extern const struct bus_ops pc_kbc_data_ops, pc_kbc_command_ops; /* 1 port each: 0x60, 0x64 */
+extern const struct bus_ops pc_kbc_data_ops, pc_kbc_command_ops;	 /* 1 port each: 0x60, 0x64 */
 extern const struct bus_ops pc_port61_ops, pc_port80_ops, pc_port92_ops; /* 1 port each */
-extern const struct bus_ops pc_cf8_ops;        /* 4 ports at 0xcf8 */
-extern const struct bus_ops pc_debug_exit_ops; /* 4 ports at 0xf4 */
-extern const struct bus_ops pc_shutdown_ops;   /* 1 port at 0x8900 */
+extern const struct bus_ops pc_cf8_ops;					 /* 4 ports at 0xcf8 */
+extern const struct bus_ops pc_debug_exit_ops;				 /* 4 ports at 0xf4 */
+extern const struct bus_ops pc_shutdown_ops;				 /* 1 port at 0x8900 */
 
 /** Power-on state; the callbacks and the pit stay. */
 void pc_misc_reset(struct pc_misc *m);

@@ -151,7 +151,7 @@ bool pic8259_masked(const struct pic8259 *p, unsigned irq)
 	return p->chip[irq / 8].imr >> (irq & 7) & 1;
 }
 
-/* ICW1 (datasheet, "Initialization Command Words"): edge sense, mask, priorities, special mask and the status register start over. */
+/* ICW1 (datasheet, "Initialization Command Words"): edge sense, mask, priorities, special mask, status register start over. */
 static void write_icw1(struct pic8259_chip *c, uint8_t v)
 {
 	c->latch = 0;
@@ -186,37 +186,33 @@ static void write_icw(struct pic8259_chip *c, uint8_t v)
 	}
 }
 
-/* OCW2: R, SL, EOI in bits 7..5, a level in bits 2..0. */
+/* OCW2: R, SL and EOI in bits 7..5, a level in bits 2..0. */
+enum { ROTATE_AUTO_OFF, EOI, NO_OPERATION, EOI_LEVEL, ROTATE_AUTO_ON, EOI_ROTATE, SET_PRIORITY, EOI_LEVEL_ROTATE };
+
+static void end_of_interrupt(struct pic8259_chip *c, unsigned level, bool rotate)
+{
+	c->isr &= ~(1u << level);
+	if (rotate)
+		c->lowest = level;
+}
+
 static void write_ocw2(struct pic8259_chip *c, uint8_t v)
 {
-	unsigned level = v & 7;
-	bool rotate = v & 0x80;
+	unsigned command = v >> 5, level = v & 7;
+	uint8_t serving = holding(c); /* a non-specific EOI passes over what is masked in special mask mode */
 
-	switch (v >> 5) {
-	case 0: case 4: /* rotate in automatic EOI mode, off and on */
-		c->rotate_auto_eoi = rotate;
+	switch (command) {
+	case ROTATE_AUTO_OFF:
+	case ROTATE_AUTO_ON: c->rotate_auto_eoi = command == ROTATE_AUTO_ON; break;
+	case EOI:
+	case EOI_ROTATE:
+		if (serving)
+			end_of_interrupt(c, level_of(c, rank(c, serving)), command == EOI_ROTATE);
 		break;
-	case 1: case 5: { /* non-specific EOI; in special mask mode it passes over masked levels */
-		uint8_t serving = holding(c);
-
-		if (!serving)
-			break;
-		level = level_of(c, rank(c, serving));
-		c->isr &= ~(1u << level);
-		if (rotate)
-			c->lowest = level;
-		break;
-	}
-	case 3: case 7: /* specific EOI */
-		c->isr &= ~(1u << level);
-		if (rotate)
-			c->lowest = level;
-		break;
-	case 6: /* set priority */
-		c->lowest = level;
-		break;
-	default: /* 2: no operation */
-		break;
+	case EOI_LEVEL:
+	case EOI_LEVEL_ROTATE: end_of_interrupt(c, level, command == EOI_LEVEL_ROTATE); break;
+	case SET_PRIORITY: c->lowest = level; break;
+	case NO_OPERATION: break;
 	}
 }
 

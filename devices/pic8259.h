@@ -17,26 +17,26 @@ struct pic8259;
 
 struct pic8259_chip {
 	struct pic8259 *pic;
-	uint8_t lines;        /* levels of the inputs */
-	uint8_t latch;        /* edges seen and not yet acknowledged */
-	uint8_t elcr;         /* 1: level-triggered */
-	uint8_t elcr_mask;    /* bits of ELCR that can be set */
+	uint8_t lines;	   /* levels of the inputs */
+	uint8_t latch;	   /* edges seen and not yet acknowledged */
+	uint8_t elcr;	   /* 1: level-triggered */
+	uint8_t elcr_mask; /* bits of ELCR that can be set */
 	uint8_t imr, isr;
-	uint8_t base;         /* vector of level 0 */
-	uint8_t lowest;       /* the level with the lowest priority */
+	uint8_t base;	/* vector of level 0 */
+	uint8_t lowest; /* the level with the lowest priority */
 	uint8_t icw3;
-	uint8_t expect;       /* which ICW the next write to the odd port is: 2, 3, 4; 0: it is OCW1 */
-	bool single;          /* ICW1.SNGL: no ICW3 */
-	bool need_icw4;       /* ICW1.IC4 */
+	uint8_t expect; /* which ICW the next write to the odd port is: 2, 3, 4; 0: it is OCW1 */
+	bool single;	/* ICW1.SNGL: no ICW3 */
+	bool need_icw4; /* ICW1.IC4 */
 	bool auto_eoi, rotate_auto_eoi, special_mask, special_nested;
 	bool read_isr, poll;
 };
 
 struct pic8259 {
 	struct pic8259_chip chip[2];
-	bool level;                                /* INTR */
-	void (*intr)(void *arg, bool level);       /* INTR changed */
-	void (*acked)(void *arg, unsigned irq);    /* request irq (0..15) was accepted, by the CPU or by a poll */
+	bool level;				/* INTR */
+	void (*intr)(void *arg, bool level);	/* INTR changed */
+	void (*acked)(void *arg, unsigned irq); /* request irq (0..15) was accepted, by the CPU or by a poll */
 	void *arg;
 };
 
@@ -46,8 +46,8 @@ extern const struct bus_ops pic8259_elcr_ops; /* two ports: dev is the pic */
 /** Sets callbacks and the power-on state. */
 void pic8259_init(struct pic8259 *p, void (*intr)(void *arg, bool level), void (*acked)(void *arg, unsigned irq), void *arg);
 /**
- * The state in which PC firmware leaves the pair: vectors 0x08 and 0x70, everything masked, nothing pending. The levels of the inputs
- * belong to the devices and stay.
+ * The state in which PC firmware leaves the pair: vectors 0x08 and 0x70, everything masked, nothing pending. The levels of the
+ * inputs belong to the devices and stay.
  */
 void pic8259_reset(struct pic8259 *p);
 /** Sets input irq (0..15) to level: an irq_line's set function. Input 2 is the cascade's and cannot be set. */

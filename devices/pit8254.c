@@ -73,14 +73,10 @@ static bool out_at(const struct pit8254_channel *c, uint64_t t)
 	if (!c->loaded)
 		return c->mode != 0;
 	switch (c->mode) {
-	case 0:
-		return s >= c->n;
-	case 1:
-		return waits ? c->held_out : s >= c->n;
-	case 2:
-		return !c->gate || s % c->n != c->n - 1;
-	case 3:
-		return !c->gate || s % c->n < high_half(c->n);
+	case 0: return s >= c->n;
+	case 1: return waits ? c->held_out : s >= c->n;
+	case 2: return !c->gate || s % c->n != c->n - 1;
+	case 3: return !c->gate || s % c->n < high_half(c->n);
 	default: /* a strobe of one CLK; a count that goes on after a pause does not strobe again */
 		return s != c->n || c->elapsed >= c->n;
 	}
@@ -234,8 +230,8 @@ void pit8254_acked(struct pit8254 *p)
 /* ---- programming */
 
 /*
- * Channel 0 was programmed: its output may have changed from what it was, and with it the wire. The wire is high since the last tick
- * even if the output fell, so a rise is made to be one.
+ * Channel 0 was programmed: its output may have changed from what it was, and with it the wire. The wire is high since the last
+ * tick even if the output fell, so a rise is made to be one.
  */
 static void wire(struct pit8254 *p, bool was, uint64_t t)
 {
@@ -284,12 +280,8 @@ static void write_count(struct pit8254 *p, struct pit8254_channel *c, uint16_t r
 static void write_channel(struct pit8254 *p, struct pit8254_channel *c, uint8_t v, uint64_t t)
 {
 	switch (c->control >> 4 & 3) {
-	case 1:
-		write_count(p, c, v, t);
-		return;
-	case 2:
-		write_count(p, c, (uint16_t)(v << 8), t);
-		return;
+	case 1: write_count(p, c, v, t); return;
+	case 2: write_count(p, c, (uint16_t)(v << 8), t); return;
 	}
 	c->write_high_next = !c->write_high_next;
 	if (!c->write_high_next) {
@@ -396,12 +388,8 @@ static uint8_t read_channel(struct pit8254_channel *c, uint64_t t)
 	uint16_t count = c->count_latched ? c->latch : c->control & CONTROL_BCD ? to_bcd(v) : (uint16_t)v;
 
 	switch (c->control >> 4 & 3) {
-	case 1:
-		c->count_latched = false;
-		return (uint8_t)count;
-	case 2:
-		c->count_latched = false;
-		return count >> 8;
+	case 1: c->count_latched = false; return (uint8_t)count;
+	case 2: c->count_latched = false; return count >> 8;
 	}
 	c->read_high_next = !c->read_high_next;
 	if (c->read_high_next)

@@ -25,20 +25,20 @@
 
 struct pit8254_channel {
 	/* as programmed */
-	uint8_t control;        /* RW, mode and BCD bits of the control word, as the status byte shows them */
-	uint8_t mode;           /* 0..5 */
-	uint32_t cr;            /* count register: 1..65536 (1..10000 in BCD) */
-	bool cr_valid;          /* a count was written after the control word */
+	uint8_t control; /* RW, mode and BCD bits of the control word, as the status byte shows them */
+	uint8_t mode;	 /* 0..5 */
+	uint32_t cr;	 /* count register: 1..65536 (1..10000 in BCD) */
+	bool cr_valid;	 /* a count was written after the control word */
 	bool gate;
 	/* the counting element: it has done elapsed steps at tick base, and one more with every tick after it while it runs */
 	bool loaded, running;
-	uint32_t n;             /* what it was loaded with */
+	uint32_t n; /* what it was loaded with */
 	uint64_t base, elapsed;
-	bool null;              /* the count register is not in the counting element yet */
-	bool reload;            /* modes 2, 3: cr is loaded at tick reload_at */
+	bool null;   /* the count register is not in the counting element yet */
+	bool reload; /* modes 2, 3: cr is loaded at tick reload_at */
 	uint64_t reload_at;
-	uint32_t held;          /* its value until it is loaded */
-	bool held_out;          /* mode 1: output until then */
+	uint32_t held; /* its value until it is loaded */
+	bool held_out; /* mode 1: output until then */
 	/* access */
 	uint8_t write_low;
 	bool write_high_next, read_high_next;
@@ -54,10 +54,10 @@ struct pit8254 {
 	void *arg;
 	struct pit8254_channel ch[3];
 	struct dev_timer timer;
-	uint64_t seen;             /* tick up to which channel 0's edges were delivered */
-	uint64_t woke;             /* time in ns of the last edge delivered */
-	uint32_t late;             /* ticks owed to the guest */
-	uint64_t dropped;          /* ticks given up */
+	uint64_t seen;	  /* tick up to which channel 0's edges were delivered */
+	uint64_t woke;	  /* time in ns of the last edge delivered */
+	uint32_t late;	  /* ticks owed to the guest */
+	uint64_t dropped; /* ticks given up */
 };
 
 extern const struct bus_ops pit8254_ops; /* four ports; dev is the pit */

@@ -9,23 +9,21 @@
 #define DAY_S 86400
 
 /* Registers (datasheet, figure 11), the century where PC firmware keeps it, and CMOS RAM as PC firmware fills it. */
-enum {
-	SEC, SEC_ALARM, MIN, MIN_ALARM, HOUR, HOUR_ALARM, WEEKDAY, DAY, MONTH, YEAR, REG_A, REG_B, REG_C, REG_D,
-	EQUIPMENT = 0x14,
-	BASE_KIB = 0x15,
-	EXT_KIB = 0x17,
-	SUMMED = 0x10,           /* 0x10..0x2d, their sum in 0x2e (high) and 0x2f */
-	SUM = 0x2e,
-	EXT_KIB_AGAIN = 0x30,
-	CENTURY = 0x32,
-	ABOVE_16M = 0x34,        /* in 64 KiB */
-	ABOVE_4G = 0x5b,         /* in 64 KiB, three bytes */
-};
+enum { SEC, SEC_ALARM, MIN, MIN_ALARM, HOUR, HOUR_ALARM, WEEKDAY, DAY, MONTH, YEAR, REG_A, REG_B, REG_C, REG_D };
+#define EQUIPMENT 0x14
+#define BASE_KIB 0x15
+#define EXT_KIB 0x17
+#define SUMMED 0x10 /* 0x10..0x2d, their sum in 0x2e (high) and 0x2f */
+#define SUM 0x2e
+#define EXT_KIB_AGAIN 0x30
+#define CENTURY 0x32
+#define ABOVE_16M 0x34 /* in 64 KiB */
+#define ABOVE_4G 0x5b  /* in 64 KiB, three bytes */
 
 #define A_UIP 0x80u
 #define A_DV 0x70u
-#define A_DV_ON 0x20u            /* 32,768 Hz */
-#define A_DV_RESET 0x60u         /* both of 11x */
+#define A_DV_ON 0x20u	 /* 32,768 Hz */
+#define A_DV_RESET 0x60u /* both of 11x */
 #define A_RS 0x0fu
 #define B_SET 0x80u
 #define B_PIE 0x40u
@@ -68,7 +66,7 @@ static bool divider_runs(const struct rtc *r)
 	return (r->cmos[REG_A] & A_DV_RESET) != A_DV_RESET;
 }
 
-/* Period of the periodic interrupt in divider ticks; 0: none (datasheet, table 3; rates 1 and 2 equal 8 and 9 with this time base). */
+/* Period of the periodic interrupt in divider ticks; 0: none (datasheet, table 3; rates 1 and 2 equal 8 and 9 here). */
 static uint32_t period(const struct rtc *r)
 {
 	unsigned rate = r->cmos[REG_A] & A_RS;
@@ -150,7 +148,7 @@ static void from_registers(struct rtc *r, uint64_t s)
 
 /* ---- alarm */
 
-/* The alarm registers compare with the time's bytes as they stand; two ones on top: any (datasheet, "Time, Calendar, and Alarm"). */
+/* Alarm registers compare with the time's bytes as they stand; two ones on top: any (datasheet, "Time, Calendar, and Alarm"). */
 static bool alarm_takes(const struct rtc *r, unsigned reg, uint8_t raw)
 {
 	return (r->cmos[reg] & 0xc0) == 0xc0 || r->cmos[reg] == raw;
@@ -170,14 +168,13 @@ static int64_t first_taken(const struct rtc *r, unsigned reg, int64_t from, int6
 	return -1;
 }
 
-/* The first second of a day, not before from, at which the alarm matches; -1: none. Field by field, so a few hundred steps at most. */
+/* The first second of a day, not before from, at which the alarm matches; -1: none. Field by field: a few hundred steps. */
 static int64_t alarm_in_day(const struct rtc *r, int64_t from)
 {
 	int64_t hour = from / 3600, minute = from / 60 % 60, h, m, s;
 	bool this_hour = first_taken(r, HOUR_ALARM, hour, hour + 1) >= 0;
 
-	if (this_hour && first_taken(r, MIN_ALARM, minute, minute + 1) >= 0 &&
-	    (s = first_taken(r, SEC_ALARM, from % 60, 60)) >= 0)
+	if (this_hour && first_taken(r, MIN_ALARM, minute, minute + 1) >= 0 && (s = first_taken(r, SEC_ALARM, from % 60, 60)) >= 0)
 		return hour * 3600 + minute * 60 + s;
 	s = first_taken(r, SEC_ALARM, 0, 60);
 	if (s < 0)
@@ -303,7 +300,7 @@ static void write_b(struct rtc *r, uint8_t v)
 {
 	bool running = !r->frozen;
 
-	/* The registers' bytes stand for themselves: a change of format while they run shows the same time in the new format. */
+	/* A change of format while the clock runs shows the same time in the new format; while it is set, the bytes stay. */
 	if (running && (v & B_SET))
 		freeze(r, true);
 	r->cmos[REG_B] = v & B_SET ? v & ~B_UIE : v; /* SET clears UIE */
@@ -314,14 +311,10 @@ static void write_b(struct rtc *r, uint8_t v)
 static void write_register(struct rtc *r, unsigned reg, uint8_t v)
 {
 	switch (reg) {
-	case REG_A:
-		write_a(r, v);
-		break;
-	case REG_B:
-		write_b(r, v);
-		break;
-	case REG_C: case REG_D: /* read-only */
-		break;
+	case REG_A: write_a(r, v); break;
+	case REG_B: write_b(r, v); break;
+	case REG_C:
+	case REG_D: break; /* read-only */
 	default:
 		if (is_time(reg) && !r->frozen) {
 			to_registers(r, r->seen_second);
@@ -342,15 +335,13 @@ static uint8_t read_register(struct rtc *r, unsigned reg)
 		to_registers(r, r->seen_second);
 	v = r->cmos[reg];
 	switch (reg) {
-	case REG_A:
-		return v | (updating(r) ? A_UIP : 0);
+	case REG_A: return v | (updating(r) ? A_UIP : 0);
 	case REG_C: /* reading clears all flags */
 		settle(r);
 		v = r->cmos[REG_C];
 		r->cmos[REG_C] = 0;
 		return v;
-	default:
-		return v;
+	default: return v;
 	}
 }
 

@@ -102,7 +102,7 @@ static void update(struct uart16550 *u)
 	irq_set(&u->irq, (u->mcr & MCR_OUT2) && source(u) != IIR_NONE);
 }
 
-/* The time-out begins anew with every byte that comes or goes: four characters' time (datasheet, "FIFO Interrupt Mode Operation"). */
+/* Begins anew with every byte that comes or goes: four characters' time (datasheet, "FIFO Interrupt Mode Operation"). */
 static void restart_timeout(struct uart16550 *u)
 {
 	uint64_t at = CLOCK_NEVER;
@@ -164,7 +164,7 @@ static void transmit(struct uart16550 *u, uint8_t v)
 	if (u->tx.count >= depth(u)) {
 		if (fifos(u))
 			return; /* full: lost */
-		clear(&u->tx);  /* the holding register is overwritten */
+		clear(&u->tx);	/* the holding register is overwritten */
 	}
 	put(&u->tx, v);
 	drain(u);
@@ -227,21 +227,14 @@ static void uart_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 			u->thre_pending = true;
 		u->ier = v & 0x0f;
 		break;
-	case IIR_FCR:
-		write_fcr(u, v);
-		break;
-	case LCR:
-		u->lcr = v;
-		break;
+	case IIR_FCR: write_fcr(u, v); break;
+	case LCR: u->lcr = v; break;
 	case MCR:
 		u->mcr = v & 0x1f;
 		modem_lines(u);
 		break;
-	case SCR:
-		u->scr = v;
-		break;
-	default: /* LSR is for factory tests, MSR read-only */
-		break;
+	case SCR: u->scr = v; break;
+	default: break; /* LSR is for factory tests, MSR is read-only */
 	}
 	update(u);
 }
@@ -272,34 +265,22 @@ static uint64_t uart_read(void *dev, uint64_t addr, unsigned size)
 
 	(void)size;
 	switch (addr) {
-	case RBR_THR:
-		v = dlab ? u->divisor & 0xff : read_rbr(u);
-		break;
-	case IER:
-		v = dlab ? u->divisor >> 8 : u->ier;
-		break;
+	case RBR_THR: v = dlab ? u->divisor & 0xff : read_rbr(u); break;
+	case IER: v = dlab ? u->divisor >> 8 : u->ier; break;
 	case IIR_FCR:
 		v = source(u);
 		if (v == IIR_THRE)
 			u->thre_pending = false; /* told */
 		v |= fifos(u) ? IIR_FIFOS : 0;
 		break;
-	case LCR:
-		v = u->lcr;
-		break;
-	case MCR:
-		v = u->mcr;
-		break;
-	case LSR:
-		v = read_lsr(u);
-		break;
+	case LCR: v = u->lcr; break;
+	case MCR: v = u->mcr; break;
+	case LSR: v = read_lsr(u); break;
 	case MSR:
 		v = u->msr;
 		u->msr &= ~MSR_DELTAS;
 		break;
-	default:
-		v = u->scr;
-		break;
+	default: v = u->scr; break;
 	}
 	update(u);
 	return v;

@@ -1,8 +1,8 @@
 /*
  * PC16550D UART (National Semiconductor datasheet, PC16550D, June 1995) as a PC has it: its interrupt passes through OUT2.
- * Bytes move at once, not at the line's speed; the divisor only sets the receiver's time-out. The far end may refuse a byte: then it
- * waits in the transmit FIFO and THRE stays clear until uart16550_ready. Word length masks what is sent, as in the chip. Parity,
- * framing and break errors do not occur; a break is not sent.
+ * Bytes move at once, not at the line's speed; the divisor only sets the receiver's time-out. The far end may refuse a byte: then
+ * it waits in the transmit FIFO and THRE stays clear until uart16550_ready. Word length masks what is sent, as in the chip.
+ * Parity, framing and break errors do not occur; a break is not sent.
  */
 #ifndef DEVICES_UART16550_H
 #define DEVICES_UART16550_H
@@ -27,13 +27,13 @@ struct uart16550 {
 	struct irq_line irq;
 	bool (*out)(void *arg, uint8_t byte); /* false: no room; uart16550_ready will be called */
 	void *arg;
-	struct dev_timer timer;    /* the receiver's time-out */
+	struct dev_timer timer; /* the receiver's time-out */
 	struct uart_fifo rx, tx;
 	uint8_t ier, fcr, lcr, mcr, msr, scr;
 	uint16_t divisor;
-	bool overrun;              /* LSR.OE */
-	bool thre_pending;         /* "transmitter holding register empty" was not told yet */
-	bool timed_out;            /* bytes lie in the FIFO and nothing moves */
+	bool overrun;	   /* LSR.OE */
+	bool thre_pending; /* "transmitter holding register empty" was not told yet */
+	bool timed_out;	   /* bytes lie in the FIFO and nothing moves */
 };
 
 extern const struct bus_ops uart16550_ops; /* eight ports; dev is the uart */

@@ -109,14 +109,8 @@ static void test_heads(void)
 }
 
 static const struct test tests[] = {
-	{ "loader", test_loader },
-	{ "memory", test_memory },
-	{ "memory-map", test_map },
-	{ "ram", test_ram },
-	{ "modules", test_modules },
-	{ "hypervisor", test_hypervisor },
-	{ "heads", test_heads },
-	{ 0 },
+	{ "loader", test_loader },   { "memory", test_memory },		{ "memory-map", test_map }, { "ram", test_ram },
+	{ "modules", test_modules }, { "hypervisor", test_hypervisor }, { "heads", test_heads },    { 0 },
 };
 
 int main(void)
@@ -131,7 +125,8 @@ int main(void)
 		      (uint64_t)heads[i].vram);
 	for (unsigned i = 0; boot_option("modules") && i < boot.module_count; i++) {
 		const struct boot_module *m = &boot.module[i];
-		print("module %u: %lu bytes crc=%08X %s\n", i, m->end - m->start, crc32(0, (void *)m->start, m->end - m->start), m->args);
+		print("module %u: %lu bytes crc=%08X %s\n", i, m->end - m->start, crc32(0, (void *)m->start, m->end - m->start),
+		      m->args);
 	}
 	return tests_failed() ? 1 : 0;
 }

@@ -74,7 +74,7 @@ char *child_path(const char *name)
 	return xprintf("%s/%s", private_dir ? private_dir : ".", name);
 }
 
-/* In the new process. Nothing but system calls from here on. */
+/* In the new process, which has one thread as its parent has. */
 static _Noreturn void become(char *const argv[], const char *cwd, int out, pid_t parent)
 {
 	int null = open("/dev/null", O_RDONLY);
@@ -85,6 +85,9 @@ static _Noreturn void become(char *const argv[], const char *cwd, int out, pid_t
 		_exit(127);
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	/* What a child makes for itself, as grub-mkrescue does, goes with the directory. */
+	if (private_dir)
+		setenv("TMPDIR", private_dir, 1);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (cwd && chdir(cwd) != 0))
 		_exit(127);
 	execv(argv[0], argv);
@@ -134,17 +137,19 @@ bool child_poll(struct child *c)
 	return !c->pid || c->ended;
 }
 
+bool child_interrupted(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
+}
+
 bool child_wait(struct child *c, uint64_t limit_us)
 {
 	uint64_t until = now_us() + limit_us;
 
-	while (!child_poll(c) && now_us() < until) {
-		sigset_t pending;
-
-		/* Signals to end are left pending for the caller's loop; SIGCHLD among them is looked for by child_poll. */
-		if (sigpending(&pending) == 0 &&
-		    (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP)))
-			return child_poll(c);
+	while (!child_poll(c) && now_us() < until && !child_interrupted()) {
 		poll(NULL, 0, 10);
 	}
 	return child_poll(c);
@@ -174,7 +179,7 @@ const char *child_how(const struct child *c)
 	return how;
 }
 
-/* The directory is flat but for what the ISO is made of, so one level of recursion after another is enough. */
+/* Links are not followed, and depth bounds the recursion. */
 static void remove_tree(const char *path, int depth)
 {
 	DIR *d = opendir(path);
@@ -204,7 +209,7 @@ void child_cleanup(void)
 		if (running[i])
 			child_kill(running[i]);
 	if (private_dir) {
-		remove_tree(private_dir, 6);
+		remove_tree(private_dir, 16);
 		free(private_dir);
 		private_dir = NULL;
 	}

@@ -39,6 +39,9 @@ int child_start(struct child *c, char *const argv[], const char *cwd, const char
 /** Looks whether it ended. */
 bool child_poll(struct child *c);
 
+/** True when a signal that asks this program to end waits to be taken. */
+bool child_interrupted(void);
+
 /** Waits for its end, for at most limit_us, or until a signal asks this program to end. Returns true when it ended. */
 bool child_wait(struct child *c, uint64_t limit_us);
 

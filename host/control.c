@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "host/control.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +67,24 @@ static int listen_at(const char *path)
 	return err ? err : fd;
 }
 
+/* Sockets of runs that were killed. */
+static void sweep(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int pid;
+
+	while (d && (e = readdir(d))) {
+		char *path = xprintf("%s/%s", dir, e->d_name);
+
+		if (sscanf(e->d_name, "run-%d.sock", &pid) == 1 && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH)
+			unlink(path);
+		free(path);
+	}
+	if (d)
+		closedir(d);
+}
+
 struct control *control_open(const char *path, struct control_env *env)
 {
 	struct control *c = xalloc(sizeof(*c));
@@ -74,6 +94,8 @@ struct control *control_open(const char *path, struct control_env *env)
 		free(c);
 		return NULL;
 	}
+	if (dir)
+		sweep(dir);
 	c->env = env;
 	c->path = path ? xstrdup(path) : xprintf("%s/run-%d.sock", dir, (int)getpid());
 	free(dir);

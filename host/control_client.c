@@ -163,12 +163,16 @@ static void on_vmm_reply(void *arg, int result, const char *text, size_t len)
 		answer_stats(c, result, text, len);
 	} else if (result < 0) {
 		control_answerf(c, "error", "%s%s%.*s", reason(result), len ? ": " : "", (int)len, text);
-	} else if (!c->json || json_valid(text, len)) {
-		if (!len && c->json)
-			text = "{}", len = 2;
+	} else if (c->json && json_valid(text, len)) {
 		control_answer(c, "ok", text, len);
-	} else {
+	} else if (c->json) {
 		control_answerf(c, "ok", "%.*s", (int)len, text);
+	} else {
+		struct text words = { 0 };
+
+		json_words(&words, "", text, len);
+		control_answer(c, "ok", words.len ? words.s : "done", words.len ? words.len : 4);
+		text_free(&words);
 	}
 }
 

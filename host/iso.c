@@ -148,8 +148,11 @@ static int run_mkrescue(char *program, char *platform, char *iso)
 		child_kill(&child);
 		if (!ended || child.status || access(iso, R_OK) != 0) {
 			err = EXIT_TOOL;
-			say("grub-mkrescue %s", ended ? "failed:" : "was stopped");
-			if (text_read_file(&said, output, 1 << 20) == 0)
+			if (child_interrupted())
+				say_more("grub-mkrescue was stopped");
+			else
+				say("grub-mkrescue %s", ended ? "failed:" : "takes too long:");
+			if (!child_interrupted() && text_read_file(&said, output, 1 << 20) == 0)
 				say_text("  | ", text_str(&said), said.len);
 		}
 	}

@@ -82,9 +82,12 @@ static int check_aout(const uint8_t *file, size_t size, size_t at, struct kernel
 	skip = at - (header - load);
 	if (!load_end)
 		load_end = load + (size - skip);
-	if (load_end <= load || load_end - load > size - skip)
-		return no(-ENOEXEC, why, "truncated: its multiboot header asks for %" PRId64 " bytes from offset %" PRIu64
-			  ", the file has %zu", (int64_t)(load_end - load), skip, size);
+	if (load_end <= load)
+		return no(-ENOEXEC, why, "its multiboot header has addresses that cannot be: load at 0x%" PRIx64 ", end at 0x%" PRIx64, load,
+			  load_end);
+	if (load_end - load > size - skip)
+		return no(-ENOEXEC, why, "truncated: its multiboot header asks for %" PRIu64 " bytes from offset %" PRIu64
+			  ", the file has %zu", load_end - load, skip, size);
 	info->top = bss_end > load_end ? bss_end : load_end;
 	if (info->entry < load || info->entry >= load_end)
 		return no(-ENOEXEC, why, "its entry point 0x%" PRIx64 " is outside of what it loads", info->entry);

@@ -24,25 +24,23 @@ static bool tracked(const struct dirty *d, uint64_t gfn, uint64_t count)
 	return false;
 }
 
-/* A place in a table of 4 KiB leaves: neighbours cost one descent per table, not per page. */
+/* A table of 4 KiB leaves, found once for all pages of the 2 MiB that it maps. */
 struct cursor {
-	uint64_t gfn, *leaf;
+	uint64_t region, *table; /* region: gfn >> 9 */
 };
 
 /* The page's 4 KiB leaf; NULL when it is not mapped, or in a larger leaf. */
-static uint64_t *leaf_at(const struct slat *s, struct cursor *c, uint64_t gfn)
+static inline uint64_t *leaf_at(const struct slat *s, struct cursor *c, uint64_t gfn)
 {
-	unsigned level;
+	if (!c->table || c->region != gfn >> 9) {
+		unsigned level;
+		uint64_t *leaf = slat_leaf(s, gfn << PAGE_SHIFT, &level);
 
-	if (c->leaf && c->gfn >> 9 == gfn >> 9) {
-		c->leaf += (int64_t)(gfn - c->gfn);
-	} else {
-		c->leaf = slat_leaf(s, gfn << PAGE_SHIFT, &level);
-		if (c->leaf && level != 1)
-			c->leaf = NULL;
+		c->region = gfn >> 9;
+		c->table = leaf && level == 1 ? leaf - (gfn & 511) : NULL;
+		return c->table ? leaf : NULL;
 	}
-	c->gfn = gfn;
-	return c->leaf && (*c->leaf & s->format->present) ? c->leaf : NULL;
+	return c->table[gfn & 511] & s->format->present ? &c->table[gfn & 511] : NULL;
 }
 
 /* Whether all of the pages are mapped. */

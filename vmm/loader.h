@@ -38,10 +38,11 @@ struct loader_out {
 };
 
 /**
- * Loads the kernel, its modules and the boot information into guest memory. The file is not trusted: every offset and size is checked.
- * The information block, strings and modules stay out of the first page and out of the kernel's span; modules go as high as possible
- * below 4 GiB, page-aligned.
- * Returns 0; -ENOEXEC: not a kernel we know; -EINVAL: a broken one; -ENOSPC: does not fit into the guest's memory. why: receives a sentence.
+ * Loads the kernel, its modules and the boot information into guest memory. The file is not trusted: every offset and size is
+ * checked. The information block, strings and modules stay out of the first page and out of the kernel's span; modules go as high
+ * as possible below 4 GiB, page-aligned.
+ * Returns 0; -ENOEXEC: not a kernel we know; -EINVAL: a broken one; -ENOSPC: does not fit into the guest's memory. why: receives a
+ * sentence.
  */
 int loader_multiboot(struct guest_mem *m, const struct loader_in *in, struct loader_out *out, char *why, size_t why_len);
 

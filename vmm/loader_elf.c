@@ -21,6 +21,7 @@ struct elf_class {
 	struct field s_flags, s_addr, s_offset, s_size;
 };
 
+/* clang-format off */
 static const struct elf_class elf32 = {
 	.protocol = "multiboot 1, ELF32",
 	.header_bytes = 52, .segment_bytes = 32, .section_bytes = 40,
@@ -40,6 +41,7 @@ static const struct elf_class elf64 = {
 	.p_offset = { 8, 8 }, .p_vaddr = { 16, 8 }, .p_paddr = { 24, 8 }, .p_filesz = { 32, 8 }, .p_memsz = { 40, 8 },
 	.s_flags = { 8, 8 }, .s_addr = { 16, 8 }, .s_offset = { 24, 8 }, .s_size = { 32, 8 },
 };
+/* clang-format on */
 
 #define IDENT_BYTES 16
 #define EI_CLASS 4
@@ -85,7 +87,8 @@ static int check_header(struct load *l, const struct elf_class **c)
 
 	*c = class_of(b->data);
 	if (!*c || b->data[EI_DATA] != DATA_LITTLE)
-		return loader_fail(l, -ENOEXEC, "the ELF file is not for x86: class %u, byte order %u", b->data[EI_CLASS], b->data[EI_DATA]);
+		return loader_fail(l, -ENOEXEC, "the ELF file is not for x86: class %u, byte order %u", b->data[EI_CLASS],
+				   b->data[EI_DATA]);
 	if (b->len < (*c)->header_bytes)
 		return loader_fail(l, -EINVAL, "the file is truncated: its ELF header needs %u bytes but the file has 0x%llx",
 				   (*c)->header_bytes, (ull)b->len);
@@ -94,7 +97,8 @@ static int check_header(struct load *l, const struct elf_class **c)
 	if (machine != MACHINE_386 && machine != MACHINE_X86_64)
 		return loader_fail(l, -ENOEXEC, "the ELF file is not for x86: machine %u", machine);
 	if (type != TYPE_EXEC && type != TYPE_DYN)
-		return loader_fail(l, -EINVAL, "the ELF file is not an executable (type %u)%s", type, type == 1 ? ": it is not linked" : "");
+		return loader_fail(l, -EINVAL, "the ELF file is not an executable (type %u)%s", type,
+				   type == 1 ? ": it is not linked" : "");
 	return 0;
 }
 
@@ -104,7 +108,8 @@ static int check_table(struct load *l, uint64_t offset, uint64_t count, uint64_t
 	uint64_t len = l->in->kernel.len, bytes = count * size; /* 16 bits each: no overflow */
 
 	if (offset > len || bytes > len - offset)
-		return loader_fail(l, -EINVAL, "the file is truncated: its table of %llu segments at 0x%llx does not fit into 0x%llx bytes",
+		return loader_fail(l, -EINVAL,
+				   "the file is truncated: its table of %llu segments at 0x%llx does not fit into 0x%llx bytes",
 				   (ull)count, (ull)offset, (ull)len);
 	return 0;
 }
@@ -160,7 +165,8 @@ static bool wanted(const struct load *l, const struct elf_class *c, const uint8_
 }
 
 /* Copies the table to `to` with its headers' addresses, and each wanted section behind it. Returns the end. */
-static uint64_t copy_sections(struct load *l, const struct elf_class *c, const uint8_t *table, uint64_t count, uint64_t size, uint64_t to)
+static uint64_t copy_sections(struct load *l, const struct elf_class *c, const uint8_t *table, uint64_t count, uint64_t size,
+			      uint64_t to)
 {
 	uint64_t at = to + count * size;
 
@@ -205,7 +211,8 @@ void elf_load_sections(struct load *l, struct elf_sections *out)
 	if (place_high(l, total, PAGE_SIZE, GUEST_HIGH_START, GUEST_HIGH_RAM, &at))
 		return;
 	(void)copy_sections(l, c, b->data + offset, count, size, at);
-	*out = (struct elf_sections){
-		.count = (uint32_t)count, .entry_bytes = (uint32_t)size, .addr = (uint32_t)at, .names = (uint32_t)get(b->data, c->section_names)
-	};
+	out->count = (uint32_t)count;
+	out->entry_bytes = (uint32_t)size;
+	out->addr = (uint32_t)at;
+	out->names = (uint32_t)get(b->data, c->section_names);
 }

@@ -120,9 +120,7 @@ static void put_modules(struct cursor *c, struct mbi *b, const struct span *modu
 	b->mods_addr = (uint32_t)c->at;
 	b->mods_count = in->module_count;
 	for (unsigned i = 0; i < in->module_count; i++) {
-		struct mbi_module m = {
-			.start = (uint32_t)module[i].start, .end = (uint32_t)module[i].end, .string = (uint32_t)strings
-		};
+		struct mbi_module m = { (uint32_t)module[i].start, (uint32_t)module[i].end, (uint32_t)strings, 0 };
 
 		put(c, &m, sizeof(m));
 		strings += string_bytes(in->modules[i].args);
@@ -156,7 +154,8 @@ static int check_strings(struct load *l)
 		return loader_fail(l, -EINVAL, "the guest's command line is longer than %u bytes", LOADER_STRING - 1);
 	for (unsigned i = 0; i < in->module_count; i++)
 		if (string_bytes(in->modules[i].args) > LOADER_STRING)
-			return loader_fail(l, -EINVAL, "the arguments of module %u are longer than %u bytes", i + 1, LOADER_STRING - 1);
+			return loader_fail(l, -EINVAL, "the arguments of module %u are longer than %u bytes", i + 1,
+					   LOADER_STRING - 1);
 	return 0;
 }
 

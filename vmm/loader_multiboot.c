@@ -11,17 +11,17 @@
 
 typedef unsigned long long ull;
 
-#define SEARCH_BYTES 8192u       /* the header lies wholly within these (3.1) */
+#define SEARCH_BYTES 8192u /* the header lies wholly within these (3.1) */
 #define HEADER_MAGIC 0x1badb002u
-#define BOOT_MAGIC 0x2badb002u   /* in EAX */
+#define BOOT_MAGIC 0x2badb002u /* in EAX */
 #define FLAG_ADDRESSES (1u << 16)
-#define FLAGS_KNOWN 0x7u         /* of bits 0..15, which must be understood: page-aligned modules, memory, video mode */
+#define FLAGS_KNOWN 0x7u /* of bits 0..15, which must be understood: page-aligned modules, memory, video mode */
 #define FLAGS_REQUIRED 0xffffu
 
 /* Offsets within the header (3.1.1). */
 enum { H_FLAGS = 4, H_CHECKSUM = 8, H_HEADER_ADDR = 12, H_LOAD_ADDR = 16, H_LOAD_END = 20, H_BSS_END = 24, H_ENTRY = 28 };
 #define HEADER_MIN 12u
-#define HEADER_ADDRESSES 32u     /* with the fields that bit 16 promises */
+#define HEADER_ADDRESSES 32u /* with the fields that bit 16 promises */
 
 struct header {
 	uint32_t offset, flags;
@@ -61,7 +61,8 @@ static int explain(struct load *l, bool bad_checksum)
 	if (bad_checksum)
 		return loader_fail(l, -EINVAL, "the multiboot header's checksum is wrong");
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (b->len >= known[i].offset + known[i].len && memcmp(b->data + known[i].offset, known[i].bytes, known[i].len) == 0)
+		if (b->len >= known[i].offset + known[i].len &&
+		    memcmp(b->data + known[i].offset, known[i].bytes, known[i].len) == 0)
 			return loader_fail(l, -ENOEXEC, "%s", known[i].what);
 	return loader_fail(l, -ENOEXEC, "the file is not a kernel that we know: no multiboot header in its first 8 KiB");
 }
@@ -85,7 +86,8 @@ static int find_header(struct load *l, struct header *h)
 		}
 		*h = (struct header){ .offset = at, .flags = flags };
 		if ((flags & FLAG_ADDRESSES) && at + HEADER_ADDRESSES > limit)
-			return loader_fail(l, -EINVAL, "the multiboot header at 0x%x promises addresses but the file ends before them", at);
+			return loader_fail(l, -EINVAL,
+					   "the multiboot header at 0x%x promises addresses but the file ends before them", at);
 		return 0;
 	}
 	return explain(l, bad);
@@ -111,21 +113,23 @@ static int read_addresses(struct load *l, const struct header *h)
 	uint64_t len = l->in->kernel.len;
 
 	if (load > header || header - load > h->offset)
-		return loader_fail(l, -EINVAL, "the multiboot header is broken: load_addr 0x%x does not fit header_addr 0x%x at offset 0x%x", load,
-				   header, h->offset);
+		return loader_fail(l, -EINVAL,
+				   "the multiboot header is broken: load_addr 0x%x does not fit header_addr 0x%x at offset 0x%x",
+				   load, header, h->offset);
 	uint64_t offset = h->offset - (header - load), file_bytes = len - offset;
 
 	if (load_end) { /* 0: to the end of the file */
 		if (load_end < load)
-			return loader_fail(l, -EINVAL, "the multiboot header is broken: load_end_addr 0x%x is below load_addr 0x%x", load_end,
-					   load);
+			return loader_fail(l, -EINVAL, "the multiboot header is broken: load_end_addr 0x%x is below load_addr 0x%x",
+					   load_end, load);
 		file_bytes = load_end - load;
 	}
 	uint64_t mem_bytes = file_bytes;
 
 	if (bss_end) { /* 0: no bss */
 		if (bss_end < load || bss_end - load < file_bytes)
-			return loader_fail(l, -EINVAL, "the multiboot header is broken: bss_end_addr 0x%x is below the end of the data, 0x%llx",
+			return loader_fail(l, -EINVAL,
+					   "the multiboot header is broken: bss_end_addr 0x%x is below the end of the data, 0x%llx",
 					   bss_end, (ull)(load + file_bytes));
 		mem_bytes = bss_end - load;
 	}
@@ -148,10 +152,10 @@ static int place_modules(struct load *l, struct span *module)
 	for (unsigned i = 0; i < in->module_count; i++) {
 		const struct loader_blob *b = &in->modules[i];
 
-		if (b->len > GUEST_HIGH_RAM ||
-		    place_high(l, b->len ? b->len : 1, PAGE_SIZE, GUEST_HIGH_START, GUEST_HIGH_RAM, &at))
-			return loader_fail(l, -ENOSPC, "module %u does not fit: its 0x%llx bytes find no free place in the guest's memory", i + 1,
-					   (ull)b->len);
+		if (b->len > GUEST_HIGH_RAM || place_high(l, b->len ? b->len : 1, PAGE_SIZE, GUEST_HIGH_START, GUEST_HIGH_RAM, &at))
+			return loader_fail(l, -ENOSPC,
+					   "module %u does not fit: its 0x%llx bytes find no free place in the guest's memory",
+					   i + 1, (ull)b->len);
 		module[i] = (struct span){ at, at + b->len };
 	}
 	return 0;
@@ -192,7 +196,8 @@ static int load_all(struct load *l, struct loader_out *out)
 	if (err)
 		return err;
 	if (l->in->module_count > LOADER_MODULES)
-		return loader_fail(l, -EINVAL, "%u modules are more than the %u that can be passed on", l->in->module_count, LOADER_MODULES);
+		return loader_fail(l, -EINVAL, "%u modules are more than the %u that can be passed on", l->in->module_count,
+				   LOADER_MODULES);
 	place_take(l, l->kernel.span);
 	err = place_modules(l, module);
 	if (!err)

@@ -8,9 +8,9 @@
 
 #include "vmm/loader.h"
 
-#define LOADER_MODULES 32        /* at most */
-#define LOADER_SEGMENTS 32       /* at most, of one kernel */
-#define LOADER_STRING 4096       /* longest string with its ending 0 */
+#define LOADER_MODULES 32		  /* at most */
+#define LOADER_SEGMENTS 32		  /* at most, of one kernel */
+#define LOADER_STRING 4096		  /* longest string with its ending 0 */
 #define LOADER_TAKEN (LOADER_MODULES + 3) /* and the kernel, its sections, the information block */
 
 /* Bytes [start, end) of guest memory, or of the file. */
@@ -26,11 +26,11 @@ struct segment {
 /* A kernel as its format describes it, checked against the file and the guest's RAM. */
 struct kernel {
 	const char *protocol;
-	bool elf;                    /* read through its ELF headers */
+	bool elf; /* read through its ELF headers */
 	unsigned segments;
 	struct segment segment[LOADER_SEGMENTS];
-	struct span span;            /* from the lowest to the highest byte of all */
-	uint32_t entry;              /* physical */
+	struct span span; /* from the lowest to the highest byte of all */
+	uint32_t entry;	  /* physical */
 };
 
 struct load {
@@ -69,8 +69,8 @@ bool place_is_ram(const struct load *l, struct span s);
 /** Notes that a span is in use. There is always room: see LOADER_TAKEN. */
 void place_take(struct load *l, struct span s);
 /**
- * Finds and takes size bytes of free RAM within [from, to), aligned to align (a power of two): the lowest place, or the highest one.
- * Returns 0, or -ENOSPC.
+ * Finds and takes size bytes of free RAM within [from, to), aligned to align (a power of two): the lowest place, or the highest.
+ * to is 4 GiB at most. Returns 0, or -ENOSPC.
  */
 int place_low(struct load *l, uint64_t size, uint64_t align, uint64_t from, uint64_t to, uint64_t *at);
 int place_high(struct load *l, uint64_t size, uint64_t align, uint64_t from, uint64_t to, uint64_t *at);
@@ -108,7 +108,7 @@ void elf_load_sections(struct load *l, struct elf_sections *out);
 
 /* ---- loader_mbi.c */
 
-/** Places and writes the multiboot information. Modules must lie at module[i]. Returns 0, -ENOSPC or -EINVAL; *addr: where it is. */
+/** Places and writes the multiboot information; module i lies at module[i]. Returns 0, -ENOSPC or -EINVAL; *addr: where it is. */
 int mbi_write(struct load *l, const struct span *module, const struct elf_sections *sections, uint32_t *addr);
 
 #endif

@@ -9,11 +9,11 @@ static int check_file(struct load *l, const struct segment *s, unsigned index)
 	uint64_t len = l->in->kernel.len;
 
 	if (s->offset + s->file_bytes < s->offset)
-		return loader_fail(l, -EINVAL, "the file is broken: segment %u lies at offset 0x%llx with 0x%llx bytes, past 2^64", index,
-				   (ull)s->offset, (ull)s->file_bytes);
+		return loader_fail(l, -EINVAL, "the file is broken: segment %u lies at offset 0x%llx with 0x%llx bytes, past 2^64",
+				   index, (ull)s->offset, (ull)s->file_bytes);
 	if (s->file_bytes && s->offset + s->file_bytes > len)
-		return loader_fail(l, -EINVAL, "the file is truncated: segment %u needs bytes up to 0x%llx but the file has 0x%llx", index,
-				   (ull)(s->offset + s->file_bytes), (ull)len);
+		return loader_fail(l, -EINVAL, "the file is truncated: segment %u needs bytes up to 0x%llx but the file has 0x%llx",
+				   index, (ull)(s->offset + s->file_bytes), (ull)len);
 	if (s->file_bytes > s->mem_bytes)
 		return loader_fail(l, -EINVAL, "the file is broken: segment %u has 0x%llx bytes for 0x%llx bytes of memory", index,
 				   (ull)s->file_bytes, (ull)s->mem_bytes);
@@ -31,11 +31,13 @@ static int check_memory(struct load *l, const struct segment *s, unsigned index)
 		const struct segment *o = &l->kernel.segment[i];
 
 		if (span.start < o->paddr + o->mem_bytes && o->paddr < span.end)
-			return loader_fail(l, -EINVAL, "the file is broken: segment %u (0x%llx to 0x%llx) overlaps the one at 0x%llx", index,
+			return loader_fail(l, -EINVAL,
+					   "the file is broken: segment %u (0x%llx to 0x%llx) overlaps the one at 0x%llx", index,
 					   (ull)span.start, (ull)span.end, (ull)o->paddr);
 	}
 	if (!place_is_ram(l, span))
-		return loader_fail(l, -ENOSPC, "the kernel does not fit: segment %u wants 0x%llx to 0x%llx, which is not all RAM of the guest",
+		return loader_fail(l, -ENOSPC,
+				   "the kernel does not fit: segment %u wants 0x%llx to 0x%llx, which is not all RAM of the guest",
 				   index, (ull)span.start, (ull)span.end);
 	return 0;
 }
@@ -106,7 +108,8 @@ int kernel_set_entry(struct load *l, uint64_t entry)
 	if (!found)
 		return loader_fail(l, -EINVAL, "the entry point 0x%llx lies in no segment of the kernel", (ull)entry);
 	if (physical > UINT32_MAX)
-		return loader_fail(l, -EINVAL, "the entry point 0x%llx lies above 4 GiB, where a boot CPU with paging off cannot begin",
+		return loader_fail(l, -EINVAL,
+				   "the entry point 0x%llx lies above 4 GiB, where a boot CPU with paging off cannot begin",
 				   (ull)physical);
 	l->kernel.entry = (uint32_t)physical;
 	return 0;

@@ -19,6 +19,7 @@
  */
 static const uint8_t always_intercepted[] = {
 	SVM_CR4_WRITE,
+	SVM_EXCEPTION + VEC_DF, /* see exit_exception in exit.c */
 	SVM_EXCEPTION + VEC_MC,
 	SVM_INTR,
 	SVM_NMI,
@@ -168,7 +169,7 @@ static void refused(struct vcpu *v, struct vm_exit *x)
 	struct svm_check s;
 
 	x->kind = EXIT_ENTRY_FAILED;
-	a->stepping = false;
+	a->stepping = STEP_NONE;
 	vmcb_set_clean(a->vmcb, 0);
 	vcpu_changed(v, VG_ALL);
 	svm_state_check(v, &s);

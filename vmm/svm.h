@@ -86,11 +86,15 @@ struct svm_cpu {
 	uint64_t host;            /* VMSAVE area of the VMM's own state */
 	bool long_mode;
 	bool irq_by_virq;         /* EVENTINJ is no safe way for interrupts (svm_event.c) */
+	bool forgets_shadow;      /* VMRUN does not load INTERRUPT_SHADOW (svm_step.c) */
 	unsigned phys_bits;
 	uint64_t cr4_valid, efer_valid; /* bits that this CPU knows */
 	uint8_t revision;
 };
 _Static_assert(sizeof(struct svm_cpu) <= PAGE_SIZE, "one frame");
+
+/* What one instruction is stepped for (svm_step.c). */
+enum svm_step { STEP_NONE, STEP_IRET, STEP_SHADOW };
 
 /* Per vCPU: v->arch, a frame of its own. */
 struct svm_vcpu {
@@ -100,12 +104,13 @@ struct svm_vcpu {
 	struct svm_cpu *cpu;      /* where it ran last */
 	uint64_t generation;      /* of its ASID; 0: has none here */
 	bool flush;               /* its translations must not be used any more */
+	bool quiet;               /* the last entry had no event, and wanted none */
 	bool offered;             /* an interrupt went in as V_IRQ: it may come back (svm_event.c) */
-	bool sti_hlt;             /* entered between STI and HLT */
 	uint64_t entry_rip;       /* RIP and EVENTINJ of the last entry: the exit changes them */
 	uint64_t event;
-	bool stepping;            /* over the IRET that ends NMI blocking */
-	bool step;                /* begin to, at the next entry */
+	bool iret_next;           /* the guest is on the IRET that ends NMI blocking */
+	bool shadow_kept;         /* entered in a shadow that lasts until RIP moves */
+	enum svm_step stepping;
 	bool step_tf;             /* RFLAGS.TF was the guest's own */
 	uint64_t step_dr6;
 	uint64_t flushes;         /* of the TLB, for a report */
@@ -138,6 +143,20 @@ void svm_state_check(struct vcpu *v, struct svm_check *s);
 void svm_event_load(struct vcpu *v);
 /** After an exit that svm_exit_decode has read: events that were cut short, windows that opened. May change x. */
 void svm_event_take(struct vcpu *v, struct vm_exit *x);
+
+/* ---- svm_step.c: over one instruction */
+
+/**
+ * Before an entry: begins a step where one is needed.
+ * @event   one goes in with this entry
+ * @wanted  a window is wanted
+ * Returns whether the guest must not be interrupted now: no window may be asked for.
+ */
+bool svm_step_load(struct vcpu *v, bool event, bool wanted);
+/** After an exit: ends the step; takes its #DB out of x. */
+void svm_step_take(struct vcpu *v, struct vm_exit *x);
+/** Decodes the instruction at RIP without any effect on the guest; v->inject must be empty. False: it cannot be read. */
+bool svm_next_insn(struct vcpu *v, struct insn *in);
 
 /* ---- svm_exit.c: exit code and information -> struct vm_exit */
 

@@ -67,7 +67,8 @@ static bool pat_bad(const struct svm_check *s)
 	return false;
 }
 
-/* One rule: what breaks it, and the field whose value is shown. */
+/* The rules, in the order of 15.5.1, then 15.25.3: name, field whose value is shown, text, what breaks it. */
+/* clang-format off */
 #define RULES(rule)                                                                                                                \
 	rule(svme, efer, "EFER.SVME is 0", !(s->efer & EFER_SVME))                                                                 \
 	rule(nw, cr0, "CR0.NW is 1 while CR0.CD is 0", (s->cr0 & CR0_NW) && !(s->cr0 & CR0_CD))                                    \
@@ -94,6 +95,7 @@ static bool pat_bad(const struct svm_check *s)
 	rule(asid_zero, asid, "ASID 0 is the host's", !s->asid)                                                                    \
 	rule(ncr3_mbz, ncr3, "nCR3 has bits beyond the physical address width", s->nested_paging && s->ncr3 >> s->phys_bits)       \
 	rule(pat, g_pat, "G_PAT has a memory type that does not exist", pat_bad(s))
+/* clang-format on */
 
 #define RULE_BROKEN(id, field, text, condition)                                                                                    \
 	static bool broken_##id(const struct svm_check *s)                                                                         \
@@ -110,7 +112,6 @@ static bool pat_bad(const struct svm_check *s)
 RULES(RULE_BROKEN)
 RULES(RULE_VALUE)
 
-/* In the order of 15.5.1; then 15.25.3. */
 static const struct {
 	const char *field, *text;
 	bool (*broken)(const struct svm_check *s);

@@ -29,11 +29,11 @@ struct valid_bit {
 };
 
 static const struct valid_bit cr4_bits[] = {
-	{ CR4_VME | CR4_PVI, 1, EDX, 1 },   { CR4_TSD, 1, EDX, 4 },     { CR4_DE, 1, EDX, 2 },        { CR4_PSE, 1, EDX, 3 },
-	{ CR4_PAE, 1, EDX, 6 },             { CR4_MCE, 1, EDX, 7 },     { CR4_PGE, 1, EDX, 13 },      { CR4_PCE, 0, 0, 0 },
-	{ CR4_OSFXSR, 1, EDX, 24 },         { CR4_OSXMMEXCPT, 1, EDX, 25 }, { CR4_UMIP, 7, ECX, 2 },  { CR4_LA57, 7, ECX, 16 },
-	{ CR4_FSGSBASE, 7, EBX, 0 },        { CR4_PCIDE, 1, ECX, 17 },  { CR4_OSXSAVE, 1, ECX, 26 },  { CR4_SMEP, 7, EBX, 7 },
-	{ CR4_SMAP, 7, EBX, 20 },           { CR4_PKE, 7, ECX, 3 },     { CR4_CET, 7, ECX, 7 },
+	{ CR4_VME | CR4_PVI, 1, EDX, 1 }, { CR4_TSD, 1, EDX, 4 },	  { CR4_DE, 1, EDX, 2 },       { CR4_PSE, 1, EDX, 3 },
+	{ CR4_PAE, 1, EDX, 6 },		  { CR4_MCE, 1, EDX, 7 },	  { CR4_PGE, 1, EDX, 13 },     { CR4_PCE, 0, 0, 0 },
+	{ CR4_OSFXSR, 1, EDX, 24 },	  { CR4_OSXMMEXCPT, 1, EDX, 25 }, { CR4_UMIP, 7, ECX, 2 },     { CR4_LA57, 7, ECX, 16 },
+	{ CR4_FSGSBASE, 7, EBX, 0 },	  { CR4_PCIDE, 1, ECX, 17 },	  { CR4_OSXSAVE, 1, ECX, 26 }, { CR4_SMEP, 7, EBX, 7 },
+	{ CR4_SMAP, 7, EBX, 20 },	  { CR4_PKE, 7, ECX, 3 },	  { CR4_CET, 7, ECX, 7 },
 };
 
 /* Those that the guest is never given are not asked for one by one. */
@@ -106,8 +106,8 @@ static void report(const struct svm_cpu *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && n < sizeof(text); i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s", i ? ", " : "",
-				      c->features & names[i].bit ? "" : "no ", names[i].name);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s", i ? ", " : "", c->features & names[i].bit ? "" : "no ",
+				      names[i].name);
 	log_info("SVM revision %u, %u ASIDs: %s", c->revision, c->asids, text);
 }
 
@@ -136,7 +136,7 @@ static void detect(struct svm_cpu *c, const struct cpu_features *f)
 	c->phys_bits = f->phys_bits;
 	c->cr4_valid = valid_mask(f, cr4_bits, sizeof(cr4_bits) / sizeof(cr4_bits[0]));
 	c->efer_valid = valid_mask(f, efer_bits, sizeof(efer_bits) / sizeof(efer_bits[0]));
-	c->irq_by_virq = is_tcg();
+	c->irq_by_virq = c->forgets_shadow = is_tcg();
 	/* As if all ASIDs were used up: the first guest begins a generation, and so flushes what the firmware may have left. */
 	c->generation = 1;
 	c->asid_next = c->asids;

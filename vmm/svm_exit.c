@@ -4,8 +4,8 @@
 
 struct exit_row {
 	const char *name;
-	uint8_t kind;       /* enum exit_kind; EXIT_NONE: we never ask for it */
-	bool instruction;   /* exits on an instruction, which nRIP is behind (15.7.1) */
+	uint8_t kind;	  /* enum exit_kind; EXIT_NONE: we never ask for it */
+	bool instruction; /* exits on an instruction, which nRIP is behind (15.7.1) */
 	void (*fill)(const struct svm_vcpu *a, struct vm_exit *x);
 };
 
@@ -64,8 +64,8 @@ static void fill_ferr(const struct svm_vcpu *a, struct vm_exit *x)
 #define IOIO_IN (1u << 0)
 #define IOIO_STRING (1u << 2)
 #define IOIO_REP (1u << 3)
-#define IOIO_SIZE(info) ((info) >> 4 & 7)      /* bytes, one bit each for 1, 2, 4 */
-#define IOIO_ADDRESS(info) ((info) >> 7 & 7)   /* 16, 32, 64 bits: 1, 2, 4 */
+#define IOIO_SIZE(info) ((info) >> 4 & 7)    /* bytes, one bit each for 1, 2, 4 */
+#define IOIO_ADDRESS(info) ((info) >> 7 & 7) /* 16, 32, 64 bits: 1, 2, 4 */
 #define IOIO_SEGMENT(info) ((info) >> 10 & 7)
 #define IOIO_PORT(info) ((uint16_t)((info) >> 16))
 #define SEGMENT_UNTOLD 0xff
@@ -105,10 +105,12 @@ static void fill_task(const struct svm_vcpu *a, struct vm_exit *x)
 	x->task.selector = (uint16_t)x->info1;
 	x->task.has_error = x->info2 & TASK_ERROR;
 	x->task.error = (uint32_t)x->info2;
-	x->task.source = x->info2 & TASK_IRET                                ? 1 :
-			 x->info2 & TASK_JUMP                                ? 2 :
-			 a->vmcb->control.exit_int_info & EVENT_VALID ? 3 :
-									0;
+	if (x->info2 & TASK_IRET)
+		x->task.source = 1;
+	else if (x->info2 & TASK_JUMP)
+		x->task.source = 2;
+	else
+		x->task.source = a->vmcb->control.exit_int_info & EVENT_VALID ? 3 : 0;
 }
 
 #define NPF_WALK (1ull << 33) /* 15.25.6: the access was the walk of the guest's own tables */
@@ -127,27 +129,33 @@ static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
 
 /* ---- the table */
 
-#define CR_ROWS(name_, from) [from ... (from) + 15] = { .name = name_, .kind = EXIT_CR, .instruction = true, .fill = fill_cr }
-#define DR_ROWS(name_, from) [from ... (from) + 15] = { .name = name_, .kind = EXIT_DR, .instruction = true, .fill = fill_dr }
-#define EVENT(name_, kind_) { .name = name_, .kind = kind_ }
-#define INSN(name_, kind_) { .name = name_, .kind = kind_, .instruction = true }
+#define CR_ROWS(name_, from) [from...(from) + 15] = { .name = name_, .kind = EXIT_CR, .instruction = true, .fill = fill_cr }
+#define DR_ROWS(name_, from) [from...(from) + 15] = { .name = name_, .kind = EXIT_DR, .instruction = true, .fill = fill_dr }
+#define EVENT(name_, kind_)                                                                                                        \
+	{                                                                                                                          \
+		.name = name_, .kind = kind_                                                                                       \
+	}
+#define INSN(name_, kind_)                                                                                                         \
+	{                                                                                                                          \
+		.name = name_, .kind = kind_, .instruction = true                                                                  \
+	}
 
 static const struct exit_row rows[SVM_EXIT_TABLE] = {
 	CR_ROWS("CR_READ", SVM_CR0_READ),
 	CR_ROWS("CR_WRITE", SVM_CR0_WRITE),
 	DR_ROWS("DR_READ", SVM_DR0_READ),
 	DR_ROWS("DR_WRITE", SVM_DR0_WRITE),
-	[SVM_EXCEPTION ... SVM_EXCEPTION + 31] = { .name = "EXCP", .kind = EXIT_EXCEPTION, .fill = fill_exception },
+	[SVM_EXCEPTION... SVM_EXCEPTION + 31] = { .name = "EXCP", .kind = EXIT_EXCEPTION, .fill = fill_exception },
 	[SVM_INTR] = EVENT("INTR", EXIT_HOST_INTERRUPT),
 	[SVM_NMI] = EVENT("NMI", EXIT_NMI),
-	[SVM_SMI] = EVENT("SMI", EXIT_NONE),            /* svm_event.c */
+	[SVM_SMI] = EVENT("SMI", EXIT_NONE), /* svm_event.c */
 	[SVM_INIT] = EVENT("INIT", EXIT_SHUTDOWN),
-	[SVM_VINTR] = EVENT("VINTR", EXIT_IRQ_WINDOW),  /* svm_event.c says which window */
+	[SVM_VINTR] = EVENT("VINTR", EXIT_IRQ_WINDOW), /* svm_event.c says which window */
 	[SVM_CR0_SELECTIVE] = { .name = "CR0_SEL_WRITE", .kind = EXIT_CR, .instruction = true, .fill = fill_cr },
 	[SVM_RDTSC] = INSN("RDTSC", EXIT_RDTSC),
 	[SVM_RDPMC] = INSN("RDPMC", EXIT_RDPMC),
 	[SVM_CPUID] = INSN("CPUID", EXIT_CPUID),
-	[SVM_IRET] = INSN("IRET", EXIT_NONE),           /* svm_event.c */
+	[SVM_IRET] = INSN("IRET", EXIT_NONE), /* svm_event.c */
 	[SVM_INVD] = INSN("INVD", EXIT_INVD),
 	[SVM_PAUSE] = INSN("PAUSE", EXIT_PAUSE),
 	[SVM_HLT] = INSN("HLT", EXIT_HLT),

@@ -79,9 +79,7 @@ void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value)
 		if (!(b->control.lbr_ctl & LBR_CTL_ENABLE))
 			wrmsr_safe(MSR_DEBUGCTL, value);
 		break;
-	case VMSR_TSC_AUX: /* the VMM does not use it, so the guest's stays in the CPU */
-		wrmsr_safe(MSR_TSC_AUX, value);
-		break;
+	case VMSR_TSC_AUX: /* the VMM does not use it, so the guest's stays in the CPU */ wrmsr_safe(MSR_TSC_AUX, value); break;
 	case VMSR_COUNT: break;
 	}
 }

@@ -52,6 +52,13 @@ static void segment_store(struct vcpu *v, enum vseg n)
 		      (struct vmcb_segment){ .sel = s->sel, .attr = (uint16_t)attr, .limit = s->limit, .base = s->base });
 }
 
+/* One bit for both kinds of shadow: the one that holds back more is assumed. NMI blocking svm_event.c keeps in v itself. */
+static void fetch_shadow(struct vcpu *v)
+{
+	v->shadow_ss = vmcb_of(v)->control.int_state & INT_STATE_SHADOW;
+	v->shadow_sti = false;
+}
+
 static void fetch_group(struct vcpu *v, uint32_t group)
 {
 	const struct vmcb *b = vmcb_of(v);
@@ -64,15 +71,16 @@ static void fetch_group(struct vcpu *v, uint32_t group)
 	case VG_CR0: v->cr0 = s->cr0; break;
 	case VG_CR3: v->cr3 = s->cr3; break;
 	case VG_CR4: v->cr4 = s->cr4; break;
-	case VG_EFER: v->efer = s->efer & ~EFER_SVME; break;
+	case VG_EFER:
+		/* LMA is LME with paging on. Bochs 2.7 changes it before a MOV CR0 that exits. */
+		v->efer = s->efer & ~(EFER_SVME | EFER_LMA);
+		if ((s->efer & EFER_LME) && (s->cr0 & CR0_PG))
+			v->efer |= EFER_LMA;
+		break;
 	case VG_DR7: v->dr7 = s->dr7; break;
 	case VG_GDTR: v->gdtr = (struct vtable){ .base = s->gdtr.base, .limit = s->gdtr.limit & 0xffff }; break;
 	case VG_IDTR: v->idtr = (struct vtable){ .base = s->idtr.base, .limit = s->idtr.limit & 0xffff }; break;
-	case VG_SHADOW:
-		/* One bit for both kinds: the one that holds back more is assumed. NMI blocking svm_event.c keeps in v itself. */
-		v->shadow_ss = b->control.int_state & INT_STATE_SHADOW;
-		v->shadow_sti = false;
-		break;
+	case VG_SHADOW: fetch_shadow(v); break;
 	default: segment_fetch(v, (enum vseg)(__builtin_ctz(group) - __builtin_ctz(VG_SEG(0)))); break;
 	}
 }
@@ -148,8 +156,11 @@ void svm_state_take(struct vcpu *v)
 	v->gpr[RAX] = b->save.rax;
 	v->cr2 = b->save.cr2;
 	v->cr8 = b->control.int_ctl & 15; /* with V_INTR_MASKING the guest's CR8 is V_TPR (15.21.2) */
-	v->avail = 0;
-	svm_fetch(v, VG_RIP | VG_RSP | VG_RFLAGS | VG_SHADOW);
+	v->rip = b->save.rip;
+	v->gpr[RSP] = b->save.rsp;
+	v->rflags = b->save.rflags;
+	fetch_shadow(v);
+	v->avail = VG_RIP | VG_RSP | VG_RFLAGS | VG_SHADOW;
 }
 
 void svm_state_check(struct vcpu *v, struct svm_check *s)

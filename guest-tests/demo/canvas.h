@@ -1,6 +1,6 @@
 /*
- * A head's picture drawn in RAM and copied to VRAM by rectangles, so that no half-drawn frame shows. The picture in RAM is the head's
- * shadow: what the screen must show after canvas_flush. All drawing is clipped; integers only.
+ * A head's picture drawn in RAM and copied to VRAM by rectangles, so that no half-drawn frame shows. The picture in RAM is the
+ * head's shadow: what the screen must show after canvas_flush. All drawing is clipped; integers only.
  */
 #ifndef DEMO_CANVAS_H
 #define DEMO_CANVAS_H
@@ -16,9 +16,9 @@ struct rect {
 struct canvas {
 	const struct head *head;
 	int32_t width, height;
-	uint32_t *px;        /* the head's shadow */
-	uint32_t *back;      /* what canvas_restore brings back; NULL until canvas_keep */
-	void *scene;         /* the scene's own */
+	uint32_t *px;	/* the head's shadow */
+	uint32_t *back; /* what canvas_restore brings back; NULL until canvas_keep */
+	void *scene;	/* the scene's own */
 	unsigned rects;
 	struct rect rect[CANVAS_RECTS]; /* changed since the last flush */
 };

@@ -27,7 +27,8 @@ static void corners(struct canvas *c)
 	const int32_t n = c->height / 24 + 2;
 
 	for (int32_t i = 0; i < 4; i++)
-		canvas_fill(c, i & 1 ? c->width - n : 0, i & 2 ? c->height - n : 0, n, n, i & 1 ? RGB(255, 80, 60) : RGB(60, 160, 255));
+		canvas_fill(c, i & 1 ? c->width - n : 0, i & 2 ? c->height - n : 0, n, n,
+			    i & 1 ? RGB(255, 80, 60) : RGB(60, 160, 255));
 	canvas_fill(c, 0, 0, c->width, 1, INK); /* the outermost pixels on all four sides */
 	canvas_fill(c, 0, c->height - 1, c->width, 1, INK);
 	canvas_fill(c, 0, 0, 1, c->height, INK);
@@ -42,7 +43,8 @@ static void panels(struct canvas *c, int32_t x0, int32_t x1)
 	for (int32_t i = 0; i < BARS; i++)
 		canvas_fill(c, x0 + w * i / BARS, h * 18 / 100, w * (i + 1) / BARS - w * i / BARS, h * 26 / 100, bars[i]);
 	for (int32_t i = 0; i < 16; i++)
-		canvas_fill(c, x0 + w * i / 16, h * 44 / 100, w * (i + 1) / 16 - w * i / 16, h * 8 / 100, RGB(i * 17, i * 17, i * 17));
+		canvas_fill(c, x0 + w * i / 16, h * 44 / 100, w * (i + 1) / 16 - w * i / 16, h * 8 / 100,
+			    RGB(i * 17, i * 17, i * 17));
 	canvas_fill(c, x0, h * 70 / 100, w, h * 10 / 100, DARK);
 	for (int32_t i = 0; i < w; i++)
 		if (i * 8 / w % 2 ? i & 1 : i >> 1 & 1)

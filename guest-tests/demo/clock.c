@@ -9,8 +9,8 @@
 
 struct dial {
 	int32_t cx, cy, radius; /* 1/16 pixels */
-	unsigned shown;         /* half seconds; what the hands show */
-	struct rect inside;     /* pixels that hands reach */
+	unsigned shown;		/* half seconds; what the hands show */
+	struct rect inside;	/* pixels that hands reach */
 };
 
 static struct dial dials[HEADS_MAX];
@@ -44,7 +44,8 @@ static void face(struct canvas *c, const struct dial *d)
 		spoke(c, d, i * TRIG_TURN / 60, i % 5 ? 236 : 222, 244, i % 5 ? 3 : 7, INK);
 	for (int32_t i = 1; i <= 12; i++) {
 		int32_t angle = i * TRIG_TURN / 12, n = (int32_t)print_to(number, sizeof(number), "%d", (int)i);
-		canvas_title(c, point_x(d, angle, 184) / 16 - n * size / 2, point_y(d, angle, 184) / 16 - size / 2, size, number, INK);
+		canvas_title(c, point_x(d, angle, 184) / 16 - n * size / 2, point_y(d, angle, 184) / 16 - size / 2, size, number,
+			     INK);
 	}
 }
 
@@ -68,7 +69,8 @@ static bool clock_start(struct canvas *c)
 	top = title_strip(c, "clock");
 	side = c->height - top < c->width ? c->height - top : c->width;
 	*d = (struct dial){ .cx = c->width * 8, .cy = (c->height + top) * 8, .radius = side * 16 * 41 / 100 };
-	d->inside = (struct rect){ (d->cx - d->radius) / 16, (d->cy - d->radius) / 16, (d->cx + d->radius) / 16, (d->cy + d->radius) / 16 };
+	d->inside = (struct rect){ (d->cx - d->radius) / 16, (d->cy - d->radius) / 16, (d->cx + d->radius) / 16,
+				   (d->cy + d->radius) / 16 };
 	c->scene = d;
 	if (d->radius < 64)
 		return canvas_keep(c);

@@ -17,16 +17,12 @@ static struct console {
 
 /* What it says, all of it true; each line takes two numbers. */
 static const char *const said[] = {
-	"display: this is head %u of %u",
-	"timer: 8254 channel 0 at %u Hz, tick %u",
-	"memory: %u KiB below 1 MiB, %u KiB above",
-	"demo: frame %u, %u frames a second",
-	"console: line %u, %u rows on the screen",
-	"boot: %u ranges of memory, %u modules",
+	"display: this is head %u of %u",     "timer: 8254 channel 0 at %u Hz, tick %u", "memory: %u KiB below 1 MiB, %u KiB above",
+	"demo: frame %u, %u frames a second", "console: line %u, %u rows on the screen", "boot: %u ranges of memory, %u modules",
 };
 
-static const uint32_t inks[] = { RGB(120, 220, 130), RGB(110, 180, 240), RGB(240, 200, 110), RGB(210, 210, 214), RGB(220, 140, 220),
-				 RGB(130, 220, 220) };
+static const uint32_t inks[] = { RGB(120, 220, 130), RGB(110, 180, 240), RGB(240, 200, 110),
+				 RGB(210, 210, 214), RGB(220, 140, 220), RGB(130, 220, 220) };
 
 static void say(struct canvas *c, unsigned frame)
 {
@@ -34,8 +30,9 @@ static void say(struct canvas *c, unsigned frame)
 	const int32_t bottom = s->top + s->rows * CELL_H;
 	const unsigned kind = s->line % (sizeof(said) / sizeof(said[0]));
 	const unsigned values[][2] = {
-		{ c->head->index, head_count },	   { FPS * TICKS_PER_FRAME, (unsigned)timer_ticks() }, { boot.mem_lower, boot.mem_upper },
-		{ frame, FPS },			   { s->line, (unsigned)s->rows },	       { boot.range_count, boot.module_count },
+		{ c->head->index, head_count },	    { FPS * TICKS_PER_FRAME, (unsigned)timer_ticks() },
+		{ boot.mem_lower, boot.mem_upper }, { frame, FPS },
+		{ s->line, (unsigned)s->rows },	    { boot.range_count, boot.module_count },
 	};
 	char text[96], stamp[24];
 

@@ -1,6 +1,6 @@
 /*
- * The demo: a live scene on each head, up to sixteen. Runs until it is stopped; with the option `once` it plays 60 frames, tells what
- * the screens must show, and ends.
+ * The demo: a live scene on each head, up to sixteen. Runs until it is stopped; with the option `once` it plays 60 frames, tells
+ * what the screens must show, and ends.
  */
 #include "guest-tests/demo/scenes.h"
 #include "guest-tests/demo/trig.h"

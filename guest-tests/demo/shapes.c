@@ -8,8 +8,8 @@
 /* What a shape is told by: the distance from its skeleton (a point, a circle, a segment) against half its width. */
 struct shape {
 	int64_t ax, ay, bx, by; /* segment; a point when both are the same */
-	int64_t ring;           /* radius of a circle around the point, 0: the point itself */
-	int64_t reach;          /* half the width */
+	int64_t ring;		/* radius of a circle around the point, 0: the point itself */
+	int64_t reach;		/* half the width */
 };
 
 static int64_t square_to_segment(const struct shape *s, int64_t x, int64_t y)
@@ -61,7 +61,8 @@ static int64_t max(int64_t a, int64_t b)
 static void draw(struct canvas *c, const struct shape *s, uint32_t color)
 {
 	const int64_t margin = s->ring + s->reach + ONE;
-	const int32_t x0 = (int32_t)max(0, (min(s->ax, s->bx) - margin) / ONE), y0 = (int32_t)max(0, (min(s->ay, s->by) - margin) / ONE);
+	const int32_t x0 = (int32_t)max(0, (min(s->ax, s->bx) - margin) / ONE),
+		      y0 = (int32_t)max(0, (min(s->ay, s->by) - margin) / ONE);
 	const int32_t x1 = (int32_t)min(c->width, (max(s->ax, s->bx) + margin) / ONE + 1);
 	const int32_t y1 = (int32_t)min(c->height, (max(s->ay, s->by) + margin) / ONE + 1);
 

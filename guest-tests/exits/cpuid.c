@@ -142,8 +142,9 @@ static void test_registers(void)
 }
 
 const struct test cpuid_tests[] = {
-	{ "cpuid-vendor", test_vendor },       { "cpuid-hypervisor", test_hypervisor }, { "cpuid-no-nesting", test_no_nesting },
-	{ "cpuid-topology", test_topology },   { "cpuid-beyond", test_beyond },	  { "cpuid-subleaves", test_subleaves },
-	{ "cpuid-osxsave", test_osxsave },     { "cpuid-sizes", test_sizes },		  { "cpuid-registers", test_registers },
-	{ 0 },
+	{ "cpuid-vendor", test_vendor },	 { "cpuid-hypervisor", test_hypervisor },
+	{ "cpuid-no-nesting", test_no_nesting }, { "cpuid-topology", test_topology },
+	{ "cpuid-beyond", test_beyond },	 { "cpuid-subleaves", test_subleaves },
+	{ "cpuid-osxsave", test_osxsave },	 { "cpuid-sizes", test_sizes },
+	{ "cpuid-registers", test_registers },	 { 0 },
 };

@@ -215,12 +215,12 @@ static void test_every_register(void)
 {
 	uint64_t want = read_cr0(), v;
 
-#define READ(reg)                                                              \
-	__asm__ volatile("mov %%cr0, %%" reg "; mov %%" reg ", %0" : "=m"(v)::reg); \
+#define READ(reg)                                                                                                                  \
+	__asm__ volatile("mov %%cr0, %%" reg "; mov %%" reg ", %0" : "=m"(v)::reg);                                                \
 	expect_eq("CR0 through " reg, v, want)
-#define WRITE(reg)                                                             \
-	__asm__ volatile("mov %0, %%" reg "; mov %%" reg ", %%cr2" ::"m"(want) : reg); \
-	expect_eq("CR2 through " reg, read_cr2(), want);                       \
+#define WRITE(reg)                                                                                                                 \
+	__asm__ volatile("mov %0, %%" reg "; mov %%" reg ", %%cr2" ::"m"(want) : reg);                                             \
+	expect_eq("CR2 through " reg, read_cr2(), want);                                                                           \
 	want++
 	READ("rax");
 	READ("rcx");
@@ -245,9 +245,17 @@ static void test_every_register(void)
 }
 
 const struct test cr_tests[] = {
-	{ "cr0-bits", test_cr0 },	{ "cr0-refused", test_cr0_refused }, { "cr0-msw", test_msw },
-	{ "cr0-fpu", test_fpu_traps },	{ "cr2-kept", test_cr2 },	    { "cr3-bits", test_cr3 },
-	{ "cr3-flush", test_flush },	{ "cr4-bits", test_cr4 },	    { "cr4-refused", test_cr4_refused },
-	{ "cr8-bits", test_cr8 },	{ "cr-absent", test_absent },	    { "cr-registers", test_every_register },
+	{ "cr0-bits", test_cr0 },
+	{ "cr0-refused", test_cr0_refused },
+	{ "cr0-msw", test_msw },
+	{ "cr0-fpu", test_fpu_traps },
+	{ "cr2-kept", test_cr2 },
+	{ "cr3-bits", test_cr3 },
+	{ "cr3-flush", test_flush },
+	{ "cr4-bits", test_cr4 },
+	{ "cr4-refused", test_cr4_refused },
+	{ "cr8-bits", test_cr8 },
+	{ "cr-absent", test_absent },
+	{ "cr-registers", test_every_register },
 	{ 0 },
 };

@@ -63,6 +63,25 @@ static void test_step(void)
 	expect_steps("single steps", want, 7);
 }
 
+/* No single-step trap behind a load of SS: the stack pointer's load is to come first (Intel SDM vol. 3, 6.8.3). */
+static void test_stack_shadow(void)
+{
+	uint64_t want[3];
+
+	steps = 0;
+	trap_handler(VEC_DB, on_step);
+	__asm__ volatile("lea 1f(%%rip), %%rax; mov %%rax, (%0)\n"
+			 "lea 2f(%%rip), %%rax; mov %%rax, 8(%0)\n"
+			 "lea 3f(%%rip), %%rax; mov %%rax, 16(%0)\n"
+			 "mov %%ss, %%eax\n"
+			 "pushf; pushf; orl $0x100, (%%rsp); popf\n"
+			 "nop\n1: mov %%eax, %%ss\n nop\n2: popf\n3:"
+			 :
+			 : "D"(want)
+			 : "memory", "cc", "rax");
+	expect_steps("single steps", want, 3);
+}
+
 static void test_icebp(void)
 {
 	if (cpu_is_tcg()) {
@@ -157,7 +176,13 @@ static void test_general_detect(void)
 }
 
 const struct test debug_tests[] = {
-	{ "debug-step", test_step },	     { "debug-icebp", test_icebp },	  { "debug-execute", test_execute },
-	{ "debug-watch", test_watch },	     { "debug-registers", test_registers }, { "debug-aliases", test_aliases },
-	{ "debug-general-detect", test_general_detect }, { 0 },
+	{ "debug-step", test_step },
+	{ "debug-stack-shadow", test_stack_shadow },
+	{ "debug-icebp", test_icebp },
+	{ "debug-execute", test_execute },
+	{ "debug-watch", test_watch },
+	{ "debug-registers", test_registers },
+	{ "debug-aliases", test_aliases },
+	{ "debug-general-detect", test_general_detect },
+	{ 0 },
 };

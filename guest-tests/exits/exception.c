@@ -130,7 +130,8 @@ static void test_x87(void)
 	fpu_on();
 	write_cr0(read_cr0() | CR0_NE);
 	trap_begin();
-	__asm__ volatile("fninit; fldcw %0; fld1; fdivs %1\n" GUARD("fwait") "fnclex; fldcw %2" ::"m"(unmasked), "m"(zero), "m"(masked));
+	__asm__ volatile("fninit; fldcw %0; fld1; fdivs %1\n" GUARD("fwait") "fnclex; fldcw %2" ::"m"(unmasked), "m"(zero),
+			 "m"(masked));
 	expect_trap("1 / 0 on the x87", trap_end(), VEC_MF);
 }
 
@@ -144,17 +145,24 @@ static void test_simd(void)
 	}
 	fpu_on();
 	trap_begin();
-	__asm__ volatile("ldmxcsr %0; movss %2, %%xmm0\n" GUARD("divss %3, %%xmm0") "ldmxcsr %1" ::"m"(unmasked), "m"(masked), "m"(one),
-			 "m"(zero));
+	__asm__ volatile("ldmxcsr %0; movss %2, %%xmm0\n" GUARD("divss %3, %%xmm0") "ldmxcsr %1" ::"m"(unmasked), "m"(masked),
+			 "m"(one), "m"(zero));
 	expect_trap("1 / 0 in SSE", trap_end(), VEC_XM);
 }
 
 const struct test exception_tests[] = {
-	{ "exc-divide", test_divide },	       { "exc-breakpoint", test_breakpoint },
-	{ "exc-undefined", test_undefined },   { "exc-canonical", test_canonical },
-	{ "exc-selectors", test_selectors },   { "exc-software", test_software },
-	{ "exc-invalid-tss", test_invalid_tss }, { "exc-double-fault", test_double_fault },
-	{ "exc-double-page-fault", test_double_page_fault }, { "exc-serial", test_serial_faults },
-	{ "exc-legacy", test_legacy },	       { "exc-x87", test_x87 },
-	{ "exc-simd", test_simd },	       { 0 },
+	{ "exc-divide", test_divide },
+	{ "exc-breakpoint", test_breakpoint },
+	{ "exc-undefined", test_undefined },
+	{ "exc-canonical", test_canonical },
+	{ "exc-selectors", test_selectors },
+	{ "exc-software", test_software },
+	{ "exc-invalid-tss", test_invalid_tss },
+	{ "exc-double-fault", test_double_fault },
+	{ "exc-double-page-fault", test_double_page_fault },
+	{ "exc-serial", test_serial_faults },
+	{ "exc-legacy", test_legacy },
+	{ "exc-x87", test_x87 },
+	{ "exc-simd", test_simd },
+	{ 0 },
 };

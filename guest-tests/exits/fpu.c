@@ -57,7 +57,8 @@ static void expect_state(const char *after)
 	for (unsigned i = 0; i < 16; i++)
 		expect(!memcmp(want + FX_XMM + 16 * i, seen + FX_XMM + 16 * i, 16), "XMM%u changed after %s", i, after);
 	for (unsigned i = 0; ymm_at && i < 16; i++)
-		expect(!memcmp(want + ymm_at + 16 * i, seen + ymm_at + 16 * i, 16), "YMM%u's upper half changed after %s", i, after);
+		expect(!memcmp(want + ymm_at + 16 * i, seen + ymm_at + 16 * i, 16), "YMM%u's upper half changed after %s", i,
+		       after);
 }
 
 static void do_cpuid(void)
@@ -124,8 +125,15 @@ static const struct {
 	const char *name;
 	void (*fn)(void);
 } exits[] = {
-	{ "CPUID", do_cpuid }, { "IN", do_io },		    { "MSRs", do_msr },		 { "control registers", do_cr },   { "HLT", do_hlt },
-	{ "exceptions", do_exception }, { "a hypercall", do_hypercall }, { "a screenshot", do_screenshot }, { "MMIO", do_mmio },
+	{ "CPUID", do_cpuid },
+	{ "IN", do_io },
+	{ "MSRs", do_msr },
+	{ "control registers", do_cr },
+	{ "HLT", do_hlt },
+	{ "exceptions", do_exception },
+	{ "a hypercall", do_hypercall },
+	{ "a screenshot", do_screenshot },
+	{ "MMIO", do_mmio },
 };
 
 static void test_kept(void)

@@ -115,7 +115,11 @@ static void test_bare(void)
 }
 
 const struct test hyper_tests[] = {
-	{ "hyper-calls", test_calls },	       { "hyper-errors", test_errors }, { "hyper-registers", test_registers },
-	{ "hyper-other-vendor", test_other_vendor }, { "hyper-user", test_user },   { "hyper-bare", test_bare },
+	{ "hyper-calls", test_calls },
+	{ "hyper-errors", test_errors },
+	{ "hyper-registers", test_registers },
+	{ "hyper-other-vendor", test_other_vendor },
+	{ "hyper-user", test_user },
+	{ "hyper-bare", test_bare },
 	{ 0 },
 };

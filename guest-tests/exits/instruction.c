@@ -55,7 +55,7 @@ static void test_rdpmc(void)
 		return;
 	}
 	trap_begin();
-	__asm__ volatile(GUARD("rdpmc") ::"c"(0x3fffff) : "rax", "rdx", "memory");
+	__asm__ volatile(GUARD("rdpmc")::"c"(0x3fffff) : "rax", "rdx", "memory");
 	expect_error("RDPMC of a counter that is not there", trap_end(), VEC_GP, 0);
 }
 
@@ -84,14 +84,14 @@ static void test_monitor(void)
 	static uint64_t line;
 
 	trap_begin();
-	__asm__ volatile(GUARD("monitor") ::"a"(&line), "c"(0), "d"(0) : "memory");
+	__asm__ volatile(GUARD("monitor")::"a"(&line), "c"(0), "d"(0) : "memory");
 	if (cpuid(1, 0).ecx & F1_MONITOR) {
 		expect_trap("MONITOR", trap_end(), TRAP_NONE);
 		return;
 	}
 	expect_trap("MONITOR, which is not offered", trap_end(), VEC_UD);
 	trap_begin();
-	__asm__ volatile(GUARD("mwait") ::"a"(0), "c"(0) : "memory");
+	__asm__ volatile(GUARD("mwait")::"a"(0), "c"(0) : "memory");
 	expect_trap("MWAIT, which is not offered", trap_end(), VEC_UD);
 }
 
@@ -110,13 +110,13 @@ static void test_rsm(void)
 }
 
 /* Each with a memory operand at RAX, where it takes one. */
-#define VIRT(name, insn)                                                                                      \
-	static int name(const void *memory)                                                                   \
-	{                                                                                                     \
-		uint64_t rax = (uint64_t)memory;                                                              \
-		trap_begin();                                                                                 \
-		__asm__ volatile(GUARD(insn) : "+a"(rax)::"memory", "cc", "rbx", "rcx", "rdx");               \
-		return trap_end();                                                                            \
+#define VIRT(name, insn)                                                                                                           \
+	static int name(const void *memory)                                                                                        \
+	{                                                                                                                          \
+		uint64_t rax = (uint64_t)memory;                                                                                   \
+		trap_begin();                                                                                                      \
+		__asm__ volatile(GUARD(insn) : "+a"(rax)::"memory", "cc", "rbx", "rcx", "rdx");                                    \
+		return trap_end();                                                                                                 \
 	}
 VIRT(vmxon, "vmxon (%%rax)")
 VIRT(vmxoff, "vmxoff")
@@ -143,11 +143,13 @@ static const struct virt_insn {
 	int (*fn)(const void *memory);
 	bool svm;
 } virt_insns[] = {
-	{ "VMXON", vmxon, false },     { "VMXOFF", vmxoff, false },   { "VMCLEAR", vmclear, false }, { "VMPTRLD", vmptrld, false },
-	{ "VMPTRST", vmptrst, false }, { "VMLAUNCH", vmlaunch, false }, { "VMRESUME", vmresume, false }, { "VMREAD", vmread, false },
-	{ "VMWRITE", vmwrite, false }, { "INVEPT", invept, false },   { "INVVPID", invvpid, false }, { "VMFUNC", vmfunc, false },
-	{ "VMRUN", vmrun, true },      { "VMLOAD", vmload, true },    { "VMSAVE", vmsave, true },    { "STGI", stgi, true },
-	{ "CLGI", clgi, true },	       { "INVLPGA", invlpga, true },  { "SKINIT", skinit, true },
+	{ "VMXON", vmxon, false },	 { "VMXOFF", vmxoff, false },	{ "VMCLEAR", vmclear, false },
+	{ "VMPTRLD", vmptrld, false },	 { "VMPTRST", vmptrst, false }, { "VMLAUNCH", vmlaunch, false },
+	{ "VMRESUME", vmresume, false }, { "VMREAD", vmread, false },	{ "VMWRITE", vmwrite, false },
+	{ "INVEPT", invept, false },	 { "INVVPID", invvpid, false }, { "VMFUNC", vmfunc, false },
+	{ "VMRUN", vmrun, true },	 { "VMLOAD", vmload, true },	{ "VMSAVE", vmsave, true },
+	{ "STGI", stgi, true },		 { "CLGI", clgi, true },	{ "INVLPGA", invlpga, true },
+	{ "SKINIT", skinit, true },
 };
 
 /* Bare CPUs that have SVM raise #UD too, since EFER.SVME is off; STGI and SKINIT then depend on another feature. */
@@ -165,7 +167,13 @@ static void test_virtualization(void)
 }
 
 const struct test instruction_tests[] = {
-	{ "insn-rdtsc", test_rdtsc },	  { "insn-caches", test_caches }, { "insn-rdpmc", test_rdpmc },
-	{ "insn-invpcid", test_invpcid }, { "insn-monitor", test_monitor }, { "insn-pause", test_pause },
-	{ "insn-rsm", test_rsm },	  { "insn-virtualization", test_virtualization }, { 0 },
+	{ "insn-rdtsc", test_rdtsc },
+	{ "insn-caches", test_caches },
+	{ "insn-rdpmc", test_rdpmc },
+	{ "insn-invpcid", test_invpcid },
+	{ "insn-monitor", test_monitor },
+	{ "insn-pause", test_pause },
+	{ "insn-rsm", test_rsm },
+	{ "insn-virtualization", test_virtualization },
+	{ 0 },
 };

@@ -127,7 +127,11 @@ static void test_pic(void)
 }
 
 const struct test io_tests[] = {
-	{ "io-unclaimed", test_unclaimed }, { "io-registers", test_registers }, { "io-scratch", test_scratch },
-	{ "io-cmos", test_cmos },	    { "io-pit", test_pit },	 { "io-pic", test_pic },
+	{ "io-unclaimed", test_unclaimed },
+	{ "io-registers", test_registers },
+	{ "io-scratch", test_scratch },
+	{ "io-cmos", test_cmos },
+	{ "io-pit", test_pit },
+	{ "io-pic", test_pic },
 	{ 0 },
 };

@@ -36,7 +36,7 @@ static bool on_com1(struct trap_frame *f)
 	inb(COM1_IIR);
 	outb(COM1_IER, 0);
 	if (open_in_com1) {
-		pic_mask((uint16_t)~(1u << IRQ_TIMER | 1u << IRQ_COM1));
+		pic_mask((uint16_t) ~(1u << IRQ_TIMER | 1u << IRQ_COM1));
 		__asm__ volatile("sti; nop; nop; cli" ::: "memory");
 		expect_eq("lines in service behind the inner handler", pic_in_service() & 0xff, 1u << IRQ_COM1);
 	}
@@ -130,7 +130,8 @@ static void test_sti_exit(void)
 	pic_mask(0xfffe);
 	if (!timer_pending())
 		return;
-	__asm__ volatile("lea 1f(%%rip), %0; xor %%eax, %%eax; sti; cpuid; 1: nop; cli" : "=&r"(behind)::"rax", "rbx", "rcx", "rdx", "memory");
+	__asm__ volatile("lea 1f(%%rip), %0; xor %%eax, %%eax; sti; cpuid; 1: nop; cli"
+			 : "=&r"(behind)::"rax", "rbx", "rcx", "rdx", "memory");
 	expect_eq("interrupts after STI; CPUID", taken[IRQ_TIMER], 1);
 	expect_eq("RIP of the interrupt", taken_rip, behind);
 }
@@ -169,11 +170,11 @@ static void test_masked(void)
 static void priority(bool masked_first)
 {
 	prepare();
-	pic_mask(masked_first ? 0xffff : (uint16_t)~(1u << IRQ_TIMER | 1u << IRQ_COM1));
+	pic_mask(masked_first ? 0xffff : (uint16_t) ~(1u << IRQ_TIMER | 1u << IRQ_COM1));
 	eoi_later = true;
 	if (!com1_pending() || !timer_pending())
 		return;
-	pic_mask((uint16_t)~(1u << IRQ_TIMER | 1u << IRQ_COM1));
+	pic_mask((uint16_t) ~(1u << IRQ_TIMER | 1u << IRQ_COM1));
 	__asm__ volatile("sti; nop; nop; nop; nop; cli" ::: "memory");
 	expect_eq("interrupts taken before the EOI", order_count, 1);
 	expect_eq("line taken first", order[0], IRQ_TIMER);
@@ -192,7 +193,8 @@ static void test_priority(void)
 	priority(true);
 }
 
-/* Line 4 has raised INTR already when line 0 comes: still, what counts is the moment of the acknowledge cycle (8259A data sheet). */
+/* Line 4 has raised INTR already when line 0 comes: still, what counts is the moment of the acknowledge cycle (8259A data sheet).
+ */
 static void test_late(void)
 {
 	if (!hyper_present() && !cpu_is_tcg()) {
@@ -206,7 +208,7 @@ static void test_late(void)
 static void test_nested(void)
 {
 	prepare();
-	pic_mask((uint16_t)~(1u << IRQ_COM1));
+	pic_mask((uint16_t) ~(1u << IRQ_COM1));
 	open_in_com1 = true;
 	if (!com1_pending() || !timer_pending())
 		return;
@@ -243,8 +245,15 @@ static void test_rep(void)
 }
 
 const struct test irq_tests[] = {
-	{ "hlt", test_hlt },	       { "hlt-pending", test_hlt_pending }, { "sti-shadow", test_sti_shadow },
-	{ "sti-exit", test_sti_exit }, { "popf-no-shadow", test_popf },	  { "irq-masked", test_masked },
-	{ "irq-priority", test_priority }, { "irq-late", test_late }, { "irq-nested", test_nested },	  { "irq-rep", test_rep },
+	{ "hlt", test_hlt },
+	{ "hlt-pending", test_hlt_pending },
+	{ "sti-shadow", test_sti_shadow },
+	{ "sti-exit", test_sti_exit },
+	{ "popf-no-shadow", test_popf },
+	{ "irq-masked", test_masked },
+	{ "irq-priority", test_priority },
+	{ "irq-late", test_late },
+	{ "irq-nested", test_nested },
+	{ "irq-rep", test_rep },
 	{ 0 },
 };

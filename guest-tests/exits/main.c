@@ -1,6 +1,6 @@
 /*
- * Every VM exit that the VMM handles, seen from inside: each instruction or event must do what it does on a CPU without a hypervisor.
- * Runs on a bare machine too, where the CPU itself is the reference; what it lacks is skipped.
+ * Every VM exit that the VMM handles, seen from inside: each instruction or event must do what it does on a CPU without a
+ * hypervisor. Runs on a bare machine too, where the CPU itself is the reference; what it lacks is skipped.
  */
 #include "guest-tests/exits/exits.h"
 
@@ -33,9 +33,9 @@ void expect_regs(const char *what, const struct regs *after, const struct regs *
 int main(void)
 {
 	static const struct test *const subjects[] = {
-		cpuid_tests,	 msr_tests,	    cr_tests,	 xcr_tests,	string_io_tests, io_tests,
-		irq_tests,	 exception_tests,   page_fault_tests, ring3_tests, debug_tests,	 table_tests,
-		instruction_tests, hyper_tests,	    fpu_tests,	 mmio_tests,	mode_tests,	 vram_tests,
+		cpuid_tests,	   msr_tests,	    cr_tests,	      xcr_tests,   string_io_tests, io_tests,
+		irq_tests,	   exception_tests, page_fault_tests, ring3_tests, debug_tests,	    table_tests,
+		instruction_tests, hyper_tests,	    fpu_tests,	      mmio_tests,  mode_tests,	    vram_tests,
 	};
 	const char *why;
 

@@ -8,11 +8,11 @@ static bool under_tessera(void)
 	return hyper_present();
 }
 
-#define LOAD(insn, constraint)                                                                 \
-	({                                                                                     \
-		uint64_t v_ = 0x1122334455667788ull;                                           \
-		__asm__ volatile(insn : "+" constraint(v_) : "r"(UNBACKED + 8) : "memory");    \
-		v_;                                                                            \
+#define LOAD(insn, constraint)                                                                                                     \
+	({                                                                                                                         \
+		uint64_t v_ = 0x1122334455667788ull;                                                                               \
+		__asm__ volatile(insn : "+" constraint(v_) : "r"(UNBACKED + 8) : "memory");                                        \
+		v_;                                                                                                                \
 	})
 
 static void test_reads(void)
@@ -87,7 +87,10 @@ static void test_registers(void)
 
 	if (!under_tessera())
 		return;
-	__asm__ volatile("pushf; orl $0x8d5, (%%rsp); popf; movl (%1), %%eax; pushf; pop %0" : "=r"(flags) : "r"(UNBACKED) : "rax", "cc", "memory");
+	__asm__ volatile("pushf; orl $0x8d5, (%%rsp); popf; movl (%1), %%eax; pushf; pop %0"
+			 : "=r"(flags)
+			 : "r"(UNBACKED)
+			 : "rax", "cc", "memory");
 	expect_eq("flags after a load", flags & 0x8d5, 0x8d5);
 }
 

@@ -239,9 +239,18 @@ static void test_registers(void)
 }
 
 const struct test msr_tests[] = {
-	{ "msr-efer", test_efer },	   { "msr-efer-refused", test_efer_refused }, { "msr-pat", test_pat },
-	{ "msr-apic-base", test_apic_base }, { "msr-tsc", test_tsc },		      { "msr-tsc-adjust", test_tsc_adjust },
-	{ "msr-tsc-aux", test_tsc_aux },   { "msr-plain", test_plain },	      { "msr-canonical", test_canonical },
-	{ "msr-bases", test_bases },	   { "msr-unknown", test_unknown },	      { "msr-common", test_common },
-	{ "msr-registers", test_registers }, { 0 },
+	{ "msr-efer", test_efer },
+	{ "msr-efer-refused", test_efer_refused },
+	{ "msr-pat", test_pat },
+	{ "msr-apic-base", test_apic_base },
+	{ "msr-tsc", test_tsc },
+	{ "msr-tsc-adjust", test_tsc_adjust },
+	{ "msr-tsc-aux", test_tsc_aux },
+	{ "msr-plain", test_plain },
+	{ "msr-canonical", test_canonical },
+	{ "msr-bases", test_bases },
+	{ "msr-unknown", test_unknown },
+	{ "msr-common", test_common },
+	{ "msr-registers", test_registers },
+	{ 0 },
 };

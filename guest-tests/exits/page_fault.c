@@ -179,6 +179,10 @@ static void test_accessed_dirty(void)
 }
 
 const struct test page_fault_tests[] = {
-	{ "pf-codes", test_codes },	    { "pf-nx", test_nx },		  { "pf-reserved", test_reserved },
-	{ "pf-smep-smap", test_smep_smap }, { "pf-accessed-dirty", test_accessed_dirty }, { 0 },
+	{ "pf-codes", test_codes },
+	{ "pf-nx", test_nx },
+	{ "pf-reserved", test_reserved },
+	{ "pf-smep-smap", test_smep_smap },
+	{ "pf-accessed-dirty", test_accessed_dirty },
+	{ 0 },
 };

@@ -7,11 +7,11 @@ void syscall_entry(void);
 uint64_t user_syscall(uint64_t n);
 extern uint64_t syscall_seen[3];
 
-#define USER_INSN(name, insn)                                       \
-	static uint64_t name(uint64_t arg)                          \
-	{                                                           \
-		__asm__ volatile(insn : "+a"(arg)::"memory", "rcx", "rdx", "cc"); \
-		return arg;                                         \
+#define USER_INSN(name, insn)                                                                                                      \
+	static uint64_t name(uint64_t arg)                                                                                         \
+	{                                                                                                                          \
+		__asm__ volatile(insn : "+a"(arg)::"memory", "rcx", "rdx", "cc");                                                  \
+		return arg;                                                                                                        \
 	}
 
 USER_INSN(user_hlt, "hlt")
@@ -39,9 +39,11 @@ static const struct {
 	const char *name;
 	uint64_t (*fn)(uint64_t);
 } privileged[] = {
-	{ "HLT", user_hlt },	   { "CLI", user_cli },	      { "RDMSR", user_rdmsr }, { "WRMSR", user_wrmsr }, { "MOV from CR0", user_cr0 },
-	{ "MOV to CR3", user_set_cr3 }, { "CLTS", user_clts },	      { "MOV from DR7", user_dr7 }, { "INVD", user_invd },
-	{ "WBINVD", user_wbinvd }, { "INVLPG", user_invlpg }, { "LGDT", user_lgdt },	{ "LTR", user_ltr },	{ "LMSW", user_lmsw },
+	{ "HLT", user_hlt },	   { "CLI", user_cli },		 { "RDMSR", user_rdmsr },
+	{ "WRMSR", user_wrmsr },   { "MOV from CR0", user_cr0 }, { "MOV to CR3", user_set_cr3 },
+	{ "CLTS", user_clts },	   { "MOV from DR7", user_dr7 }, { "INVD", user_invd },
+	{ "WBINVD", user_wbinvd }, { "INVLPG", user_invlpg },	 { "LGDT", user_lgdt },
+	{ "LTR", user_ltr },	   { "LMSW", user_lmsw },
 };
 
 static void test_privileged(void)
@@ -157,7 +159,12 @@ static void test_syscall(void)
 }
 
 const struct test ring3_tests[] = {
-	{ "user-privileged", test_privileged }, { "user-allowed", test_allowed },   { "user-umip", test_umip },
-	{ "user-gates", test_gates },		{ "user-io-bitmap", test_io_bitmap }, { "user-alignment", test_alignment },
-	{ "user-syscall", test_syscall },	{ 0 },
+	{ "user-privileged", test_privileged },
+	{ "user-allowed", test_allowed },
+	{ "user-umip", test_umip },
+	{ "user-gates", test_gates },
+	{ "user-io-bitmap", test_io_bitmap },
+	{ "user-alignment", test_alignment },
+	{ "user-syscall", test_syscall },
+	{ 0 },
 };

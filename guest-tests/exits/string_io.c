@@ -1,4 +1,5 @@
-/* INS and OUTS with and without REP: counts, both directions, page boundaries, faults in the middle, segment and address-size prefixes. */
+/* INS and OUTS with and without REP: counts, both directions, page boundaries, faults in the middle, segment and address-size
+ * prefixes. */
 #include "guest-tests/exits/exits.h"
 
 #define COM1_SCRATCH 0x3ff
@@ -21,14 +22,11 @@ struct string_regs {
 	uint64_t rcx, rsi, rdi;
 };
 
-#define STRING(insn, r)                                                                                                           \
-	({                                                                                                                        \
-		trap_begin();                                                                                                     \
-		__asm__ volatile(GUARD(insn)                                                                                      \
-				 : "+c"((r).rcx), "+S"((r).rsi), "+D"((r).rdi)                                                    \
-				 : "d"(COM1_SCRATCH)                                                                              \
-				 : "memory", "cc");                                                                               \
-		trap_end();                                                                                                       \
+#define STRING(insn, r)                                                                                                            \
+	({                                                                                                                         \
+		trap_begin();                                                                                                      \
+		__asm__ volatile(GUARD(insn) : "+c"((r).rcx), "+S"((r).rsi), "+D"((r).rdi) : "d"(COM1_SCRATCH) : "memory", "cc");  \
+		trap_end();                                                                                                        \
 	})
 
 static void expect_string(const char *what, const struct string_regs *r, uint64_t rcx, uint64_t rsi, uint64_t rdi)
@@ -144,6 +142,10 @@ static void test_prefixes(void)
 }
 
 const struct test string_io_tests[] = {
-	{ "outs", test_outs },	    { "ins", test_ins },	      { "ins-outs-wide", test_wide },
-	{ "ins-outs-faults", test_faults }, { "ins-outs-prefixes", test_prefixes }, { 0 },
+	{ "outs", test_outs },
+	{ "ins", test_ins },
+	{ "ins-outs-wide", test_wide },
+	{ "ins-outs-faults", test_faults },
+	{ "ins-outs-prefixes", test_prefixes },
+	{ 0 },
 };

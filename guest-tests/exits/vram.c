@@ -1,6 +1,6 @@
 /*
- * What the CPU itself writes while it delivers an event or walks tables, placed in VRAM right after a screenshot: then the pages are
- * clean and watched, so the delivery is cut short by a second-level fault, and the VMM must finish it exactly once.
+ * What the CPU itself writes while it delivers an event or walks tables, placed in VRAM right after a screenshot: then the pages
+ * are clean and watched, so the delivery is cut short by a second-level fault, and the VMM must finish it exactly once.
  */
 #include "guest-tests/exits/exits.h"
 
@@ -71,7 +71,8 @@ static void test_stack_page_fault(void)
 	write_cr2(0x1234);
 	clean();
 	trap_begin();
-	__asm__ volatile("mov %%rsp, %%r12; mov %0, %%rsp\n" GUARD("movl $0, 0x128(%1)") "mov %%r12, %%rsp" ::"r"(area + 4 * PAGE), "r"(hole)
+	__asm__ volatile("mov %%rsp, %%r12; mov %0, %%rsp\n" GUARD("movl $0, 0x128(%1)") "mov %%r12, %%rsp" ::"r"(area + 4 * PAGE),
+			 "r"(hole)
 			 : "r12", "memory");
 	expect_error("#PF", trap_end(), VEC_PF, 2);
 	expect_eq("CR2", trap_last.cr2, (uint64_t)hole + 0x128);
@@ -84,7 +85,8 @@ static void test_stack_irq(void)
 		return;
 	clean();
 	timer_start(1000);
-	__asm__ volatile("mov %%rsp, %%r12; mov %0, %%rsp; sti; hlt; cli; mov %%r12, %%rsp" ::"r"(area + 5 * PAGE) : "r12", "memory", "cc");
+	__asm__ volatile("mov %%rsp, %%r12; mov %0, %%rsp; sti; hlt; cli; mov %%r12, %%rsp" ::"r"(area + 5 * PAGE)
+			 : "r12", "memory", "cc");
 	timer_stop();
 	expect(timer_ticks() >= 1, "no tick came");
 	expect_eq("lines in service", pic_in_service(), 0);
@@ -211,8 +213,14 @@ static void test_tidy(void)
 }
 
 const struct test vram_tests[] = {
-	{ "vram-stack", test_stack },	      { "vram-stack-page-fault", test_stack_page_fault }, { "vram-stack-irq", test_stack_irq },
-	{ "vram-tss-stacks", test_tss_stacks }, { "vram-idt", test_idt },			  { "vram-gdt", test_gdt },
-	{ "vram-page-table", test_page_table }, { "vram-modify", test_modify },		  { "vram-tidy", test_tidy },
+	{ "vram-stack", test_stack },
+	{ "vram-stack-page-fault", test_stack_page_fault },
+	{ "vram-stack-irq", test_stack_irq },
+	{ "vram-tss-stacks", test_tss_stacks },
+	{ "vram-idt", test_idt },
+	{ "vram-gdt", test_gdt },
+	{ "vram-page-table", test_page_table },
+	{ "vram-modify", test_modify },
+	{ "vram-tidy", test_tidy },
 	{ 0 },
 };

@@ -17,7 +17,7 @@ static uint64_t xgetbv(void)
 static int try_xsetbv(uint32_t index, uint64_t v)
 {
 	trap_begin();
-	__asm__ volatile(GUARD("xsetbv") ::"c"(index), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+	__asm__ volatile(GUARD("xsetbv")::"c"(index), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
 	return trap_end();
 }
 

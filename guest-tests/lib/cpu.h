@@ -168,16 +168,16 @@ static inline void outl(uint16_t port, uint32_t v)
 	__asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port) : "memory");
 }
 
-#define CPU_REGISTER(name)                                                         \
-	static inline uint64_t read_##name(void)                                   \
-	{                                                                          \
-		uint64_t v;                                                        \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(v)::"memory");       \
-		return v;                                                          \
-	}                                                                          \
-	static inline void write_##name(uint64_t v)                                \
-	{                                                                          \
-		__asm__ volatile("mov %0, %%" #name ::"r"(v) : "memory");          \
+#define CPU_REGISTER(name)                                                                                                         \
+	static inline uint64_t read_##name(void)                                                                                   \
+	{                                                                                                                          \
+		uint64_t v;                                                                                                        \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(v)::"memory");                                                       \
+		return v;                                                                                                          \
+	}                                                                                                                          \
+	static inline void write_##name(uint64_t v)                                                                                \
+	{                                                                                                                          \
+		__asm__ volatile("mov %0, %%" #name ::"r"(v) : "memory");                                                          \
 	}
 CPU_REGISTER(cr0)
 CPU_REGISTER(cr2)

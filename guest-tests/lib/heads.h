@@ -10,9 +10,9 @@
 struct head {
 	unsigned index;
 	uint32_t width, height, stride; /* pixels; stride in bytes, may exceed width * 4 */
-	uint32_t size;                  /* bytes of VRAM */
+	uint32_t size;			/* bytes of VRAM */
 	volatile uint8_t *vram;
-	uint32_t *shadow;               /* width * height words: what should be visible, drawn in parallel, never read back from VRAM */
+	uint32_t *shadow; /* width * height words: what should be visible, drawn in parallel, never read back from VRAM */
 };
 
 extern struct head heads[HEADS_MAX];

@@ -110,7 +110,8 @@ static void vprint(struct out *o, const char *fmt, va_list ap)
 		case 'u':
 		case 'x':
 		case 'X':
-			emit_number(o, wide ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), *fmt == 'u' ? 10 : 16, false, *fmt == 'X', f);
+			emit_number(o, wide ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), *fmt == 'u' ? 10 : 16, false,
+				    *fmt == 'X', f);
 			break;
 		case '\0': return;
 		default: emit(o, *fmt); break;

@@ -27,8 +27,8 @@ struct test {
 };
 
 /**
- * Runs tests up to an entry without name. Before each, control registers, IDT, GDT and PIC masks are as after boot; an exception that
- * a test did not expect fails that test, and the next one runs.
+ * Runs tests up to an entry without name. Before each, control registers, IDT, GDT and PIC masks are as after boot; an exception
+ * that a test did not expect fails that test, and the next one runs.
  */
 void tests_run(const struct test *tests);
 

@@ -6,9 +6,9 @@
 #include "guest-tests/lib/trap.h"
 
 static const char *const exception_name[32] = {
-	[VEC_DE] = "#DE", [VEC_DB] = "#DB", [VEC_NMI] = "NMI", [VEC_BP] = "#BP", [VEC_OF] = "#OF", [VEC_BR] = "#BR", [VEC_UD] = "#UD",
-	[VEC_NM] = "#NM", [VEC_DF] = "#DF", [VEC_TS] = "#TS", [VEC_NP] = "#NP", [VEC_SS] = "#SS", [VEC_GP] = "#GP", [VEC_PF] = "#PF",
-	[VEC_MF] = "#MF", [VEC_AC] = "#AC", [VEC_XM] = "#XM",
+	[VEC_DE] = "#DE", [VEC_DB] = "#DB", [VEC_NMI] = "NMI", [VEC_BP] = "#BP", [VEC_OF] = "#OF", [VEC_BR] = "#BR",
+	[VEC_UD] = "#UD", [VEC_NM] = "#NM", [VEC_DF] = "#DF",  [VEC_TS] = "#TS", [VEC_NP] = "#NP", [VEC_SS] = "#SS",
+	[VEC_GP] = "#GP", [VEC_PF] = "#PF", [VEC_MF] = "#MF",  [VEC_AC] = "#AC", [VEC_XM] = "#XM",
 };
 
 static unsigned failures;

@@ -150,6 +150,6 @@ int try_rdmsr(uint32_t msr, uint64_t *value)
 int try_wrmsr(uint32_t msr, uint64_t value)
 {
 	trap_begin();
-	__asm__ volatile(GUARD("wrmsr") ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	__asm__ volatile(GUARD("wrmsr")::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 	return trap_end();
 }

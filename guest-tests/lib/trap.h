@@ -1,8 +1,8 @@
 /*
  * Exceptions and interrupts in test kernels.
  *
- * What a trap does, in this order: the vector's own handler (trap_handler) may take it; an instruction written with GUARD is skipped;
- * the innermost trap_run ends; else the guest fails. In each case trap_last tells what happened.
+ * What a trap does, in this order: the vector's own handler (trap_handler) may take it; an instruction written with GUARD is
+ * skipped; the innermost trap_run ends; else the guest fails. In each case trap_last tells what happened.
  */
 #ifndef GUEST_TRAP_H
 #define GUEST_TRAP_H
@@ -22,7 +22,7 @@ struct trap_frame {
 #define TRAP_NONE (-1)
 
 struct trap {
-	int vector;               /* TRAP_NONE: nothing was raised */
+	int vector;		  /* TRAP_NONE: nothing was raised */
 	uint64_t error, cr2, dr6; /* as they were in the handler */
 	struct trap_frame frame;
 };
@@ -65,8 +65,8 @@ void trap_handler(unsigned vector, bool (*handler)(struct trap_frame *f));
 bool trap_run(void (*fn)(void *arg), void *arg);
 
 /**
- * Calls fn(arg) at CPL 3, on a stack of its own; returns what it returned in *result (may be NULL). fn and what it calls may use only
- * code and data reached relative to RIP. Returns true when a trap cut it short.
+ * Calls fn(arg) at CPL 3, on a stack of its own; returns what it returned in *result (may be NULL). fn and what it calls may use
+ * only code and data reached relative to RIP. Returns true when a trap cut it short.
  */
 bool user_run(uint64_t (*fn)(uint64_t arg), uint64_t arg, uint64_t *result);
 
@@ -95,19 +95,19 @@ static inline int trap_end(void)
 }
 
 /** Runs one instruction without operands, or with operands written out, under GUARD: the vector or TRAP_NONE. */
-#define TRY(insn)                                                                                                                 \
-	({                                                                                                                        \
-		trap_begin();                                                                                                     \
-		__asm__ volatile(GUARD(insn)::: "memory", "cc", "rax", "rbx", "rcx", "rdx", "rsi", "rdi");                        \
-		trap_end();                                                                                                       \
+#define TRY(insn)                                                                                                                  \
+	({                                                                                                                         \
+		trap_begin();                                                                                                      \
+		__asm__ volatile(GUARD(insn)::: "memory", "cc", "rax", "rbx", "rcx", "rdx", "rsi", "rdi");                         \
+		trap_end();                                                                                                        \
 	})
 
 /** The same with one 64-bit input operand, %0. */
-#define TRY_IN(insn, value)                                                                                                       \
-	({                                                                                                                        \
-		trap_begin();                                                                                                     \
-		__asm__ volatile(GUARD(insn)::"r"((uint64_t)(value)) : "memory", "cc");                                           \
-		trap_end();                                                                                                       \
+#define TRY_IN(insn, value)                                                                                                        \
+	({                                                                                                                         \
+		trap_begin();                                                                                                      \
+		__asm__ volatile(GUARD(insn)::"r"((uint64_t)(value)) : "memory", "cc");                                            \
+		trap_end();                                                                                                        \
 	})
 
 /** RDMSR and WRMSR under GUARD: the vector or TRAP_NONE. */

@@ -1,6 +1,6 @@
 /*
- * Paints every head and changes the pictures step by step, from everything to one word. After each step: a verdict on what VRAM reads
- * back, a `screen` line for each head, and a request for screenshots, so that every step can be compared at the far end.
+ * Paints every head and changes the pictures step by step, from everything to one word. After each step: a verdict on what VRAM
+ * reads back, a `screen` line for each head, and a request for screenshots, so that every step can be compared at the far end.
  */
 #include "guest-tests/lib/boot.h"
 #include "guest-tests/lib/prng.h"
@@ -53,7 +53,8 @@ static void step_frame(const struct head *h)
 	print_to(text, sizeof(text), "Head %u: %ux%u, %u bytes a row", h->index, h->width, h->height, h->stride);
 	paint_text(h, 3, h->height / 2 + 1, text, rgb(255, 255, 255), rgb(0, 0, 0));
 	for (uint32_t y = h->height / 2 + 24; y + 16 <= h->height - h->height / 8; y += 16)
-		paint_text(h, 8, y, "The quick brown fox jumps over the lazy dog. 0123456789 {[(<>)]}", rgb(255, 220, 120), rgb(24, 24, 32));
+		paint_text(h, 8, y, "The quick brown fox jumps over the lazy dog. 0123456789 {[(<>)]}", rgb(255, 220, 120),
+			   rgb(24, 24, 32));
 	paint_fill(h, h->width - 1, 0, 1, h->height, rgb(255, 0, 0)); /* the last column and row, each its own colour */
 	paint_fill(h, 0, h->height - 1, h->width, 1, rgb(0, 255, 0));
 }
@@ -209,9 +210,17 @@ static const struct {
 	const char *name;
 	void (*fn)(const struct head *h);
 } steps[] = {
-	{ "frame", step_frame },       { "word", step_word },           { "row", step_row },       { "tile", step_tile },
-	{ "rectangle", step_rectangle }, { "unaligned", step_unaligned }, { "string", step_string }, { "modify", step_modify },
-	{ "invisible", step_invisible }, { "solid", step_solid },         { "everything", step_everything },
+	{ "frame", step_frame },
+	{ "word", step_word },
+	{ "row", step_row },
+	{ "tile", step_tile },
+	{ "rectangle", step_rectangle },
+	{ "unaligned", step_unaligned },
+	{ "string", step_string },
+	{ "modify", step_modify },
+	{ "invisible", step_invisible },
+	{ "solid", step_solid },
+	{ "everything", step_everything },
 };
 
 int main(void)

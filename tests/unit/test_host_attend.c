@@ -356,6 +356,8 @@ static void watch_head_1(uint16_t port, const char *control)
 	client->format.greenShift = 8;
 	client->format.blueShift = 0;
 	client->canHandleNewFBSize = TRUE;
+	client->appData.enableJPEG = FALSE; /* pixels are compared */
+	client->appData.encodingsString = "zrle hextile copyrect raw";
 	client->serverHost = strdup("127.0.0.1");
 	client->serverPort = port + 1;
 	MUST(rfbInitClient(client, NULL, NULL));

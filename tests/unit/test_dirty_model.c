@@ -1,0 +1,493 @@
+/*
+ * The dirty tracker under random operations, against a naive model (a byte for each page of each range and consumer) and a content
+ * oracle: each consumer has a copy of each range that is updated only from pages reported, and must equal memory after each query.
+ */
+/* links: mm/dirty.c mm/slat.c mm/pt_format.c */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "mm/dirty.h"
+#include "mm/layout.h"
+#include "tests/unit/random.h"
+#include "tests/unit/fake_frames.h"
+
+/* Guest memory: 1 GiB in one leaf where there are such, 4 MiB that host memory's alignment forces into 4 KiB leaves, then nothing. */
+#define BIG 262144u
+#define GFNS (BIG + 1024u)
+#define HOST_BIG 0x400000000ull
+#define HOST_SMALL 0x500001000ull
+
+#define RANGES 40u /* live at once, at most */
+#define MAX_PAGES 1100u
+#define WORDS (MAX_PAGES / 64 + 2)
+
+static const uint32_t zones[] = { 0, 300, 1500, BIG - 700, BIG + 500 }; /* where ranges are */
+#define ZONES (sizeof(zones) / sizeof(zones[0]))
+
+static struct slat s;
+static struct dirty d;
+static struct rng rng;
+static uint64_t write_bit;
+
+static uint32_t memory[GFNS]; /* a page's content is a number */
+static struct range {
+	bool live;
+	uint32_t first, pages;
+	uint8_t dirty[DIRTY_CONSUMERS][MAX_PAGES];
+	uint32_t copy[DIRTY_CONSUMERS][MAX_PAGES];
+} range[DIRTY_RANGES];
+static bool consumer[DIRTY_CONSUMERS];
+static unsigned top, live; /* ranges */
+static bool remaps;        /* this run maps memory anew under live ranges */
+static uint64_t faults, reported, writes, queries;
+
+static uint64_t hpa_of(uint32_t gfn)
+{
+	return gfn < BIG ? HOST_BIG + gfn * PAGE_SIZE : HOST_SMALL + (gfn - BIG) * PAGE_SIZE;
+}
+
+/* ---- the model */
+
+static void model_fill(struct range *m, unsigned c)
+{
+	for (uint32_t i = 0; i < m->pages; i++) {
+		m->dirty[c][i] = 1;
+		m->copy[c][i] = ~memory[m->first + i];
+	}
+}
+
+static void model_place(int r, uint64_t gpa, uint64_t len)
+{
+	struct range *m = &range[r];
+
+	m->live = true;
+	m->first = (uint32_t)(gpa >> PAGE_SHIFT);
+	m->pages = (uint32_t)((gpa + len - 1) >> PAGE_SHIFT) - m->first + 1;
+	for (unsigned c = 0; c < DIRTY_CONSUMERS; c++)
+		model_fill(m, c);
+	if ((unsigned)r >= top)
+		top = (unsigned)r + 1;
+}
+
+static void model_write(uint32_t gfn)
+{
+	memory[gfn]++;
+	writes++;
+	for (unsigned r = 0; r < top; r++)
+		if (range[r].live && gfn >= range[r].first && gfn < range[r].first + range[r].pages)
+			for (unsigned c = 0; c < DIRTY_CONSUMERS; c++)
+				range[r].dirty[c][gfn - range[r].first] = 1;
+}
+
+static bool model_tracked(uint32_t gfn, uint32_t count)
+{
+	for (unsigned r = 0; r < top; r++)
+		if (range[r].live && range[r].first < gfn + count && gfn < range[r].first + range[r].pages)
+			return true;
+	return false;
+}
+
+/* ---- checks */
+
+static void check_bits(void)
+{
+	size_t frames = s.tables;
+
+	for (unsigned r = 0; r < DIRTY_RANGES; r++) {
+		const struct dirty_range *t = &d.range[r];
+		const struct range *m = &range[r];
+
+		assert_int_equal(t->live, m->live);
+		if (!m->live)
+			continue;
+		frames += t->frames;
+		assert_int_equal(t->first, m->first);
+		assert_int_equal(t->pages, m->pages);
+		for (unsigned c = 0; c < DIRTY_CONSUMERS; c++) {
+			size_t set = 0;
+
+			for (uint32_t i = 0; consumer[c] && i < m->pages; i++) {
+				assert_int_equal(t->bits[c][i / 64] >> i % 64 & 1, m->dirty[c][i]);
+				set += m->dirty[c][i];
+			}
+			if (consumer[c])
+				assert_int_equal(t->set[c], set);
+		}
+	}
+	assert_int_equal(fake_frames.held, frames);
+}
+
+/* The invariant: a page that the guest can write without a fault is dirty for all who track it. */
+static void check_page(uint32_t gfn, const uint64_t *leaf)
+{
+	if (!(*leaf & write_bit)) {
+		assert_true(model_tracked(gfn, 1));
+		return;
+	}
+	for (unsigned r = 0; r < top; r++)
+		if (range[r].live && gfn >= range[r].first && gfn < range[r].first + range[r].pages)
+			for (unsigned c = 0; c < DIRTY_CONSUMERS; c++)
+				assert_true(!consumer[c] || range[r].dirty[c][gfn - range[r].first]);
+}
+
+/* Leaves are small where a range is within the same 2 MiB, else as large as they began. */
+static void check_leaves(void)
+{
+	for (uint32_t gfn = 0; gfn < GFNS; gfn += 512) {
+		unsigned level = 0, expected = s.max_leaf;
+		bool tracked = model_tracked(gfn, 512);
+		uint64_t *leaf = slat_leaf(&s, gfn * PAGE_SIZE, &level);
+
+		if (expected == 3 && model_tracked(0, BIG))
+			expected = 2;
+		if (tracked || gfn >= BIG)
+			expected = 1;
+		assert_non_null(leaf);
+		if (!remaps || !tracked)
+			assert_int_equal(level, expected);
+		if (level > 1) {
+			check_page(gfn, leaf);
+			continue;
+		}
+		for (uint32_t i = gfn; i < gfn + 512; i++) {
+			leaf = slat_leaf(&s, i * PAGE_SIZE, &level);
+			assert_int_equal(level, 1);
+			assert_int_equal(*leaf & PT_ADDR_MASK, hpa_of(i));
+			check_page(i, leaf);
+		}
+	}
+}
+
+/* ---- operations on both */
+
+static uint32_t random_gfn(void)
+{
+	uint32_t r = rng_below(&rng, DIRTY_RANGES), gfn;
+
+	if (top && rng_below(&rng, 16)) {
+		const struct range *m = &range[r % top];
+
+		if (m->live) {
+			gfn = m->first + rng_below(&rng, m->pages < 24 || rng_once_in(&rng, 4) ? m->pages + 2 : 24);
+			return gfn < GFNS ? gfn : GFNS - 1;
+		}
+	}
+	gfn = zones[r % ZONES] + rng_below(&rng, 300);
+	return gfn < GFNS ? gfn : GFNS - 1;
+}
+
+static void op_guest_write(void)
+{
+	uint32_t gfn = random_gfn();
+	uint64_t gpa = gfn * PAGE_SIZE + rng_below(&rng, PAGE_SIZE), *leaf = slat_leaf(&s, gpa, NULL);
+	bool stopped = !(*leaf & write_bit);
+
+	if (stopped) {
+		assert_true(dirty_write_fault(&d, gpa));
+		leaf = slat_leaf(&s, gpa, NULL);
+		assert_true(*leaf & write_bit);
+		faults++;
+	} else if (rng_once_in(&rng, 16)) {
+		assert_false(dirty_write_fault(&d, gpa));
+	}
+	model_write(gfn);
+}
+
+static void op_mark(void)
+{
+	uint64_t gpa = random_gfn() * PAGE_SIZE + rng_below(&rng, PAGE_SIZE);
+	uint64_t len = rng_below(&rng, rng_once_in(&rng, 4) ? 5 * PAGE_SIZE : 64);
+
+	if (gpa + len > GFNS * PAGE_SIZE)
+		len = GFNS * PAGE_SIZE - gpa;
+	if (len)
+		for (uint64_t gfn = gpa >> PAGE_SHIFT; gfn <= (gpa + len - 1) >> PAGE_SHIFT; gfn++)
+			model_write((uint32_t)gfn);
+	dirty_mark(&d, gpa, len);
+}
+
+static void put_back(int c, int r, const uint64_t *bitmap, size_t words)
+{
+	struct range *m = &range[r];
+	uint64_t back[WORDS];
+
+	for (size_t w = 0; w < words; w++)
+		back[w] = bitmap[w] & ((uint64_t)rng_next(&rng) << 32 | rng_next(&rng));
+	back[words - 1] |= rng_once_in(&rng, 2) ? ~0ull << 40 : 0; /* beyond the end, or pages that were not dirty */
+	for (uint32_t i = 0; i < m->pages; i++)
+		if (back[i / 64] >> i % 64 & 1) {
+			m->dirty[c][i] = 1;
+			m->copy[c][i] = ~memory[m->first + i]; /* never arrived */
+		}
+	assert_int_equal(dirty_put_back(&d, c, r, back, words), 0);
+}
+
+static void op_query(void)
+{
+	uint64_t bitmap[WORDS];
+	int c = (int)rng_below(&rng, DIRTY_CONSUMERS), r = (int)rng_below(&rng, top + 1);
+	struct range *m = &range[r];
+	size_t room = (m->pages + 63) / 64 + rng_below(&rng, 2);
+	long n, expected = 0;
+
+	queries++;
+	memset(bitmap, 0x77, sizeof(bitmap));
+	if (!consumer[c] || !m->live) {
+		assert_int_equal(dirty_query(&d, c, r, bitmap, WORDS), -ENOENT);
+		assert_int_equal(dirty_put_back(&d, c, r, bitmap, WORDS), -ENOENT);
+		return;
+	}
+	if (rng_once_in(&rng, 16))
+		assert_int_equal(dirty_query(&d, c, r, bitmap, (m->pages + 63) / 64 - 1), -ENOSPC);
+	fake_frames.failed = 0;
+	n = dirty_query(&d, c, r, bitmap, room);
+	for (uint32_t i = 0; i < room * 64; i++) {
+		bool bit = bitmap[i / 64] >> i % 64 & 1;
+		uint64_t *leaf;
+
+		assert_int_equal(bit, i < m->pages && m->dirty[c][i]);
+		if (!bit)
+			continue;
+		expected++;
+		m->copy[c][i] = memory[m->first + i];
+		leaf = slat_leaf(&s, (m->first + i) * PAGE_SIZE, NULL);
+		assert_true(!(*leaf & write_bit) || fake_frames.failed);
+		m->dirty[c][i] = *leaf & write_bit ? 1 : 0;
+	}
+	assert_int_equal(n, expected);
+	assert_memory_equal(m->copy[c], &memory[m->first], m->pages * sizeof(memory[0]));
+	reported += (uint64_t)n;
+	if (rng_once_in(&rng, 12))
+		put_back(c, r, bitmap, room);
+}
+
+static void random_place(uint64_t *gpa, uint64_t *len)
+{
+	uint64_t pages = rng_once_in(&rng, 40) ? rng_below(&rng, MAX_PAGES - 1) : rng_below(&rng, rng_once_in(&rng, 4) ? 150 : 20);
+
+	*gpa = (zones[rng_below(&rng, ZONES)] + rng_below(&rng, 300)) * PAGE_SIZE + rng_below(&rng, PAGE_SIZE);
+	*len = pages * PAGE_SIZE + rng_below(&rng, PAGE_SIZE) + 1;
+}
+
+static void op_range(void)
+{
+	uint64_t gpa, len;
+	int r = (int)rng_below(&rng, top + 1), e, first_free = 0;
+
+	random_place(&gpa, &len);
+	fake_frames.failed = 0;
+	if (rng_once_in(&rng, 3)) {
+		e = dirty_range_remove(&d, r);
+		assert_int_equal(e, range[r].live ? 0 : -ENOENT);
+		live -= range[r].live;
+		range[r].live = false;
+		return;
+	}
+	if (live >= RANGES || rng_once_in(&rng, 2)) {
+		e = dirty_range_move(&d, r, gpa, len);
+		if (!range[r].live) {
+			assert_int_equal(e, -ENOENT);
+			return;
+		}
+	} else {
+		while (range[first_free].live)
+			first_free++;
+		e = r = dirty_range_add(&d, gpa, len);
+	}
+	if (gpa + len > GFNS * PAGE_SIZE) {
+		assert_int_equal(e, -EFAULT);
+	} else if (e == -ENOMEM) {
+		assert_true(fake_frames.failed);
+	} else {
+		assert_true(e >= 0);
+		live += !range[r].live;
+		model_place(r, gpa, len);
+	}
+}
+
+static void op_consumer(void)
+{
+	int c = (int)rng_below(&rng, DIRTY_CONSUMERS);
+
+	if (rng_once_in(&rng, 2)) {
+		assert_int_equal(dirty_consumer_remove(&d, c), consumer[c] ? 0 : -ENOENT);
+		consumer[c] = false;
+		return;
+	}
+	c = dirty_consumer_add(&d);
+	if (c < 0) {
+		assert_int_equal(c, -ENOSPC);
+		for (c = 0; c < DIRTY_CONSUMERS; c++)
+			assert_true(consumer[c]);
+		return;
+	}
+	assert_false(consumer[c]);
+	consumer[c] = true;
+	for (unsigned r = 0; r < top; r++)
+		if (range[r].live)
+			model_fill(&range[r], (unsigned)c);
+}
+
+/* The 2 MiB around a page are taken away and mapped again, with other content: as when a device's memory moves off and back. */
+static void op_remap(void)
+{
+	uint32_t fail_once_in = fake_frames.fail_once_in, gfn = random_gfn() & ~511u;
+
+	if (gfn >= BIG)
+		return;
+	fake_frames.fail_once_in = 0;
+	assert_int_equal(slat_unmap(&s, gfn * PAGE_SIZE, LARGE_PAGE_SIZE), 0);
+	assert_false(dirty_write_fault(&d, gfn * PAGE_SIZE));
+	assert_int_equal(slat_map(&s, gfn * PAGE_SIZE, hpa_of(gfn), LARGE_PAGE_SIZE), 0);
+	dirty_mark(&d, gfn * PAGE_SIZE, LARGE_PAGE_SIZE);
+	for (uint32_t i = 0; i < 512; i++)
+		model_write(gfn + i);
+	if (!model_tracked(gfn, 512))
+		slat_merge(&s, gfn * PAGE_SIZE);
+	fake_frames.fail_once_in = fail_once_in;
+}
+
+static void begin(uint64_t seed, const struct pt_format *format, unsigned max_leaf)
+{
+	memset(range, 0, sizeof(range));
+	memset(consumer, 0, sizeof(consumer));
+	top = live = 0;
+	remaps = false;
+	faults = reported = writes = queries = 0;
+	rng = rng_seed(seed);
+	fake_frames_reset();
+	fake_frames.rng = rng_seed(~seed);
+	write_bit = 2;
+	assert_int_equal(slat_init(&s, format, max_leaf, true), 0);
+	assert_int_equal(slat_map(&s, 0, HOST_BIG, BIG * PAGE_SIZE), 0);
+	assert_int_equal(slat_map(&s, BIG * PAGE_SIZE, HOST_SMALL, (GFNS - BIG) * PAGE_SIZE), 0);
+	dirty_init(&d, &s);
+}
+
+static void end(size_t tables)
+{
+	fake_frames.fail_once_in = 0;
+	for (int r = 0; r < DIRTY_RANGES; r++) {
+		dirty_range_remove(&d, r);
+		range[r].live = false;
+	}
+	check_leaves();
+	assert_int_equal(s.tables, tables);
+	assert_int_equal(fake_frames.held, tables);
+	slat_destroy(&s);
+	assert_int_equal(fake_frames.held, 0);
+}
+
+static void run(uint64_t seed, const struct pt_format *format, unsigned max_leaf, uint32_t fail_once_in, bool with_remaps, unsigned steps)
+{
+	size_t tables;
+	unsigned changes = 0;
+
+	begin(seed, format, max_leaf);
+	tables = s.tables;
+	remaps = with_remaps;
+	fake_frames.fail_once_in = fail_once_in;
+	print_message("seed %llu %s max_leaf %u, memory refused once in %u%s\n", (unsigned long long)seed, format->name, max_leaf, fail_once_in,
+		      remaps ? ", remaps" : "");
+	for (unsigned step = 0; step < steps; step++) {
+		unsigned what = rng_below(&rng, 1024);
+		bool change = what < 24;
+
+		if (what < 16)
+			op_range();
+		else if (what < 20)
+			op_consumer();
+		else if (what < 24 && remaps)
+			op_remap();
+		else if (what < 100)
+			op_mark();
+		else if (what < 350)
+			op_query();
+		else
+			op_guest_write();
+		changes += change;
+		if (change && changes % 32 == 0)
+			check_bits();
+		if (change && changes % 256 == 0)
+			check_leaves();
+	}
+	check_bits();
+	check_leaves();
+	assert_int_equal(d.faults, faults);
+	assert_int_equal(d.reported, reported);
+	assert_true(faults > steps / 50 && reported > steps / 10);
+	print_message("  %llu writes, %llu faults, %llu queries, %llu pages reported\n", (unsigned long long)writes,
+		      (unsigned long long)faults, (unsigned long long)queries, (unsigned long long)reported);
+	end(tables);
+}
+
+static void test_against_model(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 6; seed++)
+		run(seed, seed & 1 ? &pt_npt : &pt_ept, 1 + (unsigned)(seed + 2) % 3, 0, false, 240000);
+}
+
+static void test_out_of_memory_at_random(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 10; seed < 13; seed++)
+		run(seed, seed & 1 ? &pt_npt : &pt_ept, 2 + (unsigned)seed % 2, 4, false, 100000);
+}
+
+static void test_memory_mapped_anew(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 20; seed < 24; seed++)
+		run(seed, seed & 1 ? &pt_npt : &pt_ept, 2 + (unsigned)seed % 2, seed & 2, true, 100000);
+}
+
+/* With one range and one consumer the report is exact: a page is in it if and only if it was written since the last query. */
+static void test_nothing_is_reported_twice(void **state)
+{
+	static bool written[2025];
+	uint64_t bitmap[32], pages = 0;
+	int c, r;
+
+	(void)state;
+	begin(99, &pt_ept, 3);
+	c = dirty_consumer_add(&d);
+	r = dirty_range_add(&d, 5 * PAGE_SIZE, 2025 * PAGE_SIZE);
+	assert_int_equal(dirty_query(&d, c, r, bitmap, 32), 2025);
+	for (unsigned round = 0; round < 2000; round++) {
+		unsigned n = rng_below(&rng, round % 10 ? 40 : 2000);
+
+		memset(written, 0, sizeof(written));
+		for (unsigned i = 0; i < n; i++) {
+			uint32_t page = rng_below(&rng, 2025);
+
+			assert_int_equal(dirty_write_fault(&d, (5 + page) * PAGE_SIZE), !written[page]);
+			pages += !written[page];
+			written[page] = true;
+		}
+		dirty_query(&d, c, r, bitmap, 32);
+		for (unsigned i = 0; i < 2025; i++)
+			assert_int_equal(bitmap[i / 64] >> i % 64 & 1, written[i]);
+	}
+	assert_int_equal(d.reported, 2025 + pages);
+	assert_int_equal(d.faults, pages);
+	end(s.tables - 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_model),
+		cmocka_unit_test(test_out_of_memory_at_random),
+		cmocka_unit_test(test_memory_mapped_anew),
+		cmocka_unit_test(test_nothing_is_reported_twice),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
