@@ -29,8 +29,8 @@ struct cursor {
 	uint64_t region, *table; /* region: gfn >> 9 */
 };
 
-/* The page's 4 KiB leaf; NULL when it is not mapped, or in a larger leaf. */
-static inline uint64_t *leaf_at(const struct slat *s, struct cursor *c, uint64_t gfn)
+/* The page's entry in its table of 4 KiB leaves; NULL when it has a larger leaf or none, or the table was not found by this page. */
+static inline uint64_t *entry_at(const struct slat *s, struct cursor *c, uint64_t gfn)
 {
 	if (!c->table || c->region != gfn >> 9) {
 		unsigned level;
@@ -38,9 +38,10 @@ static inline uint64_t *leaf_at(const struct slat *s, struct cursor *c, uint64_t
 
 		c->region = gfn >> 9;
 		c->table = leaf && level == 1 ? leaf - (gfn & 511) : NULL;
-		return c->table ? leaf : NULL;
+		if (!c->table)
+			return NULL;
 	}
-	return c->table[gfn & 511] & s->format->present ? &c->table[gfn & 511] : NULL;
+	return &c->table[gfn & 511];
 }
 
 /* Whether all of the pages are mapped. */
@@ -49,9 +50,10 @@ static bool mapped(const struct slat *s, uint64_t gfn, uint64_t end)
 	struct cursor c = { 0 };
 
 	while (gfn < end) {
+		uint64_t *e = entry_at(s, &c, gfn);
 		unsigned level = 1;
 
-		if (!leaf_at(s, &c, gfn) && !slat_leaf(s, gfn << PAGE_SHIFT, &level))
+		if (e ? !(*e & s->format->present) : !slat_leaf(s, gfn << PAGE_SHIFT, &level))
 			return false;
 		gfn = (gfn | ((1ull << (9 * (level - 1))) - 1)) + 1;
 	}
@@ -117,10 +119,10 @@ static void range_release(struct dirty *d, struct dirty_range *r)
 		next = (at | 511) + 1 < end ? (at | 511) + 1 : end;
 		alone = !tracked(d, at, next - at);
 		for (uint64_t g = at; g < next; g++) {
-			uint64_t *leaf = leaf_at(d->slat, &c, g);
+			uint64_t *e = entry_at(d->slat, &c, g);
 
-			if (leaf && (alone || !tracked(d, g, 1)))
-				slat_write_allow(d->slat, leaf);
+			if (e && (*e & d->slat->format->present) && (alone || !tracked(d, g, 1)))
+				slat_write_allow(d->slat, e);
 		}
 	}
 	merge(d, r->first, end);
@@ -239,18 +241,19 @@ static size_t ones(uint64_t word)
 }
 
 /* Write-protects the pages of a bitmap word, whose bit 0 is gfn. Returns those that stay writable: no memory to split a leaf. */
-static uint64_t protect_word(struct dirty *d, struct cursor *c, uint64_t gfn, uint64_t word)
+static uint64_t protect_word(struct slat *s, struct cursor *c, uint64_t gfn, uint64_t word)
 {
+	const uint64_t write = s->format->write;
 	uint64_t kept = 0;
 
 	for (; word; word &= word - 1) {
-		uint64_t g = gfn + (unsigned)__builtin_ctzll(word), *leaf = leaf_at(d->slat, c, g);
+		uint64_t g = gfn + (unsigned)__builtin_ctzll(word), *e = entry_at(s, c, g);
 
-		if (!leaf)
-			leaf = slat_split(d->slat, g << PAGE_SHIFT);
-		if (leaf && (*leaf & d->slat->format->write))
-			slat_write_protect(d->slat, leaf);
-		else if (!leaf && slat_leaf(d->slat, g << PAGE_SHIFT, NULL))
+		if (!e)
+			e = slat_split(s, g << PAGE_SHIFT);
+		if (e && (*e & write))
+			slat_write_protect(s, e);
+		else if (!e && slat_leaf(s, g << PAGE_SHIFT, NULL))
 			kept |= word & -word;
 	}
 	return kept;
@@ -285,7 +288,7 @@ long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, siz
 		bitmap[w] = *bits;
 		if (!*bits)
 			continue;
-		*bits = protect_word(d, &c, r->first + w * 64, *bits);
+		*bits = protect_word(d->slat, &c, r->first + w * 64, *bits);
 		r->set[consumer] += ones(*bits);
 	}
 	memset(bitmap + r->words, 0, (words - r->words) * 8);

@@ -2,7 +2,7 @@
 #include "guest-tests/demo/scenes.h"
 #include "guest-tests/lib/prng.h"
 
-#define BALLS 7
+#define BALLS 5
 #define GRAVITY 14 /* 1/16 pixels per frame and frame */
 
 struct ball {
@@ -15,8 +15,9 @@ static struct balls {
 	int32_t top;
 } all[HEADS_MAX];
 
-static const uint32_t colors[BALLS] = { RGB(239, 71, 111), RGB(255, 209, 102), RGB(6, 214, 160), RGB(17, 138, 178),
-					RGB(255, 140, 66), RGB(155, 93, 229),  RGB(0, 187, 249) };
+static const uint32_t colors[BALLS] = {
+	RGB(239, 71, 111), RGB(255, 209, 102), RGB(6, 214, 160), RGB(17, 138, 178), RGB(255, 140, 66),
+};
 
 static struct rect around(const struct ball *b)
 {
@@ -44,7 +45,7 @@ static bool balls_start(struct canvas *c)
 		return false;
 	for (unsigned i = 0; i < BALLS; i++) {
 		s->ball[i] = (struct ball){
-			.radius = unit / 2 + (int32_t)prng_below(&prng, (uint32_t)unit / 2 + 1),
+			.radius = unit * 2 / 5 + (int32_t)prng_below(&prng, (uint32_t)unit * 2 / 5 + 1),
 			.x = unit + (int32_t)prng_below(&prng, (uint32_t)c->width * 16),
 			.y = s->top + unit + (int32_t)prng_below(&prng, (uint32_t)c->height * 8),
 			.dx = (int32_t)prng_below(&prng, 256) - 128,

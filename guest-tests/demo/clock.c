@@ -10,7 +10,7 @@
 struct dial {
 	int32_t cx, cy, radius; /* 1/16 pixels */
 	unsigned shown;		/* half seconds; what the hands show */
-	struct rect inside;	/* pixels that hands reach */
+	struct rect hand[3];	/* pixels that the hands cover */
 };
 
 static struct dial dials[HEADS_MAX];
@@ -49,13 +49,30 @@ static void face(struct canvas *c, const struct dial *d)
 	}
 }
 
+/* A hand through the middle; notes which pixels it covers, so that they can be brought back. */
+static void hand(struct canvas *c, struct dial *d, unsigned n, int32_t angle, int32_t from, int32_t to, int32_t width,
+		 uint32_t color)
+{
+	const int32_t ax = point_x(d, angle, from), ay = point_y(d, angle, from), bx = point_x(d, angle, to),
+		      by = point_y(d, angle, to);
+	const int32_t margin = d->radius * width / 256 + d->radius / 18 + 32; /* the hub too */
+
+	d->hand[n] = (struct rect){
+		((ax < bx ? ax : bx) - margin) / 16,
+		((ay < by ? ay : by) - margin) / 16,
+		((ax > bx ? ax : bx) + margin) / 16,
+		((ay > by ? ay : by) + margin) / 16,
+	};
+	spoke(c, d, angle, from, to, width, color);
+}
+
 static void hands(struct canvas *c, struct dial *d, unsigned half_seconds)
 {
 	int32_t t = (int32_t)(half_seconds / 2 % 43200);
 
-	spoke(c, d, (int32_t)((int64_t)t * TRIG_TURN / 43200), -30, 125, 16, INK);
-	spoke(c, d, (int32_t)((int64_t)(t % 3600) * TRIG_TURN / 3600), -34, 190, 10, INK);
-	spoke(c, d, (int32_t)(half_seconds % 120) * TRIG_TURN / 120, -48, 214, 4, RED);
+	hand(c, d, 0, (int32_t)((int64_t)t * TRIG_TURN / 43200), -30, 125, 16, INK);
+	hand(c, d, 1, (int32_t)((int64_t)(t % 3600) * TRIG_TURN / 3600), -34, 190, 10, INK);
+	hand(c, d, 2, (int32_t)(half_seconds % 120) * TRIG_TURN / 120, -48, 214, 4, RED);
 	canvas_disc(c, d->cx, d->cy, d->radius / 18, RED);
 	d->shown = half_seconds;
 }
@@ -69,8 +86,6 @@ static bool clock_start(struct canvas *c)
 	top = title_strip(c, "clock");
 	side = c->height - top < c->width ? c->height - top : c->width;
 	*d = (struct dial){ .cx = c->width * 8, .cy = (c->height + top) * 8, .radius = side * 16 * 41 / 100 };
-	d->inside = (struct rect){ (d->cx - d->radius) / 16, (d->cy - d->radius) / 16, (d->cx + d->radius) / 16,
-				   (d->cy + d->radius) / 16 };
 	c->scene = d;
 	if (d->radius < 64)
 		return canvas_keep(c);
@@ -89,7 +104,8 @@ static void clock_step(struct canvas *c, unsigned frame)
 
 	if (now == d->shown || d->radius < 64)
 		return;
-	canvas_restore(c, &d->inside);
+	for (unsigned i = 0; i < 3; i++)
+		canvas_restore(c, &d->hand[i]);
 	hands(c, d, now);
 }
 
