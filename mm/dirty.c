@@ -29,7 +29,7 @@ struct cursor {
 	uint64_t region, *table; /* region: gfn >> 9 */
 };
 
-/* The page's entry in its table of 4 KiB leaves; NULL when it has a larger leaf or none, or the table was not found by this page. */
+/* The page's entry in its table of 4 KiB leaves, present or not; NULL when no present page has shown such a table yet. */
 static inline uint64_t *entry_at(const struct slat *s, struct cursor *c, uint64_t gfn)
 {
 	if (!c->table || c->region != gfn >> 9) {

@@ -36,8 +36,8 @@ struct walk_result {
 };
 
 /**
- * Translates va, of which outside of long mode only the low 32 bits count. With update, sets A in every entry used and D in the leaf
- * of a write, by compare-and-exchange (SDM vol. 3, 4.8).
+ * Translates va, of which outside of long mode only the low 32 bits count. With update, sets A in every entry used and D in the
+ * leaf of a write, by compare-and-exchange (SDM vol. 3, 4.8).
  * Returns 0; 1: page fault, r->error says which (PF_*, SDM vol. 3, 4.7); -EFAULT: a table is not in memory, or another CPU kept on
  * changing an entry.
  */

@@ -169,7 +169,7 @@ static void refused(struct vcpu *v, struct vm_exit *x)
 	struct svm_check s;
 
 	x->kind = EXIT_ENTRY_FAILED;
-	a->stepping = STEP_NONE;
+	svm_step_cancel(a);
 	vmcb_set_clean(a->vmcb, 0);
 	vcpu_changed(v, VG_ALL);
 	svm_state_check(v, &s);

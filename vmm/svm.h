@@ -113,6 +113,7 @@ struct svm_vcpu {
 	enum svm_step stepping;
 	bool step_tf;             /* RFLAGS.TF was the guest's own */
 	uint64_t step_dr6;
+	uint32_t step_exceptions; /* intercepted but for the step */
 	uint64_t flushes;         /* of the TLB, for a report */
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
@@ -155,6 +156,8 @@ void svm_event_take(struct vcpu *v, struct vm_exit *x);
 bool svm_step_load(struct vcpu *v, bool event, bool wanted);
 /** After an exit: ends the step; takes its #DB out of x. */
 void svm_step_take(struct vcpu *v, struct vm_exit *x);
+/** The entry was refused: there was no step. */
+void svm_step_cancel(struct svm_vcpu *a);
 /** Decodes the instruction at RIP without any effect on the guest; v->inject must be empty. False: it cannot be read. */
 bool svm_next_insn(struct vcpu *v, struct insn *in);
 

@@ -9,11 +9,12 @@
 #include "vmm/hw/x86.h"
 #include "vmm/svm.h"
 
-static void intercept_exceptions(const struct vmcb *b, bool all)
+#define ALL_EXCEPTIONS (~(1u << VEC_NMI)) /* NMI has an intercept of its own; its bit here is reserved (15.12) */
+
+static void intercept_exceptions(const struct vmcb *b, uint32_t vectors)
 {
 	for (unsigned n = 0; n < 32; n++)
-		if (n != VEC_NMI) /* has an intercept of its own; this bit is reserved (15.12) */
-			vmcb_intercept(b, SVM_EXCEPTION + n, all || n == VEC_MC);
+		vmcb_intercept(b, SVM_EXCEPTION + n, vectors >> n & 1);
 }
 
 static void begin(struct svm_vcpu *a, enum svm_step step)
@@ -24,7 +25,15 @@ static void begin(struct svm_vcpu *a, enum svm_step step)
 	a->step_tf = b->save.rflags & RFLAGS_TF;
 	a->step_dr6 = b->save.dr6;
 	vmcb_set_rflags(b, b->save.rflags | RFLAGS_TF);
-	intercept_exceptions(b, true);
+	a->step_exceptions = b->control.intercept[SVM_EXCEPTION >> 5];
+	intercept_exceptions(b, ALL_EXCEPTIONS);
+}
+
+void svm_step_cancel(struct svm_vcpu *a)
+{
+	if (a->stepping)
+		intercept_exceptions(a->vmcb, a->step_exceptions);
+	a->stepping = STEP_NONE;
 }
 
 bool svm_next_insn(struct vcpu *v, struct insn *in)
@@ -110,8 +119,7 @@ void svm_step_take(struct vcpu *v, struct vm_exit *x)
 	}
 	if (!step)
 		return;
-	a->stepping = STEP_NONE;
-	intercept_exceptions(b, false);
+	svm_step_cancel(a);
 	if (step == STEP_IRET)
 		v->nmi_blocked = !done && (!exception || debug);
 	if (!a->step_tf && !(done && step == STEP_IRET)) { /* else it is what the IRET loaded */

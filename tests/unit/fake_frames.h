@@ -1,4 +1,5 @@
-/* Stands in for mm/frames.c: frames from the heap, so that the sanitizer sees every use after free; counted, and refused on demand. */
+/* Stands in for mm/frames.c: frames from the heap, so that the sanitizer sees every use after free; counted, and refused on demand.
+ */
 #ifndef TESTS_UNIT_FAKE_FRAMES_H
 #define TESTS_UNIT_FAKE_FRAMES_H
 
@@ -14,9 +15,9 @@ static struct {
 		uint64_t hpa;
 		size_t count;
 	} slot[FAKE_FRAMES_SLOTS]; /* open addressing by address; hpa 1: was in use */
-	size_t held, blocks;       /* frames and blocks not given back */
-	long fail_at;              /* this call from now on fails, 1 is the next one; 0: none */
-	uint32_t fail_once_in;     /* fails at random: one call in so many; 0: never */
+	size_t held, blocks;	   /* frames and blocks not given back */
+	long fail_at;		   /* this call from now on fails, 1 is the next one; 0: none */
+	uint32_t fail_once_in;	   /* fails at random: one call in so many; 0: never */
 	struct rng rng;
 	unsigned long failed;
 } fake_frames;

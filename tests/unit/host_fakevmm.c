@@ -49,7 +49,9 @@ static void paint(uint32_t *px, unsigned head, unsigned step)
 	for (unsigned y = 0; y < FAKE_HEIGHT; y++) {
 		for (unsigned x = 0; x < FAKE_WIDTH; x++) {
 			noise = noise * 1664525 + 1013904223;
-			px[y * FAKE_WIDTH + x] = y < 30 ? 0x102030 * (head + 1) : y < 60 ? (x & 8 ? 0xffffff : 0x0000ff) : noise >> 8;
+			px[y * FAKE_WIDTH + x] = y < 30	  ? 0x102030 * (head + 1)
+						 : y < 60 ? (x & 8 ? 0xffffff : 0x0000ff)
+							  : noise >> 8;
 		}
 	}
 	for (unsigned s = 1; s <= step; s++)
@@ -109,7 +111,8 @@ static void on_input(void *arg, uint8_t type, const uint8_t *b, size_t len)
 	if (type == MSG_KEY && len == 3)
 		snprintf(line, sizeof(line), "key %u %04x\n", b[0], b[1] | b[2] << 8);
 	if (type == MSG_POINTER && len == 7)
-		snprintf(line, sizeof(line), "pointer %u %u,%u %u %d\n", b[0], b[1] | b[2] << 8, b[3] | b[4] << 8, b[5], (int8_t)b[6]);
+		snprintf(line, sizeof(line), "pointer %u %u,%u %u %d\n", b[0], b[1] | b[2] << 8, b[3] | b[4] << 8, b[5],
+			 (int8_t)b[6]);
 	link_write(&v.link, LINK_SERIAL, line, strlen(line));
 }
 
@@ -149,8 +152,9 @@ static void on_disconnected(void *arg, unsigned reason)
 	v.quit = 1;
 }
 
-static const struct link_ops ops = { .connected = on_connected, .disconnected = on_disconnected, .stream = on_stream,
-				     .build = on_build,		.answer = on_answer };
+static const struct link_ops ops = {
+	.connected = on_connected, .disconnected = on_disconnected, .stream = on_stream, .build = on_build, .answer = on_answer
+};
 
 static void say(enum link_stream s, const char *text)
 {
@@ -164,7 +168,8 @@ static void paint_next(void)
 	uint8_t body[4];
 
 	for (unsigned h = 0; h < HEADS; h++) {
-		snprintf(line, sizeof(line), "screen head=%u size=%ux%u crc=%08x\n", h, FAKE_WIDTH, FAKE_HEIGHT, fake_crc(h, v.step));
+		snprintf(line, sizeof(line), "screen head=%u size=%ux%u crc=%08x\n", h, FAKE_WIDTH, FAKE_HEIGHT,
+			 fake_crc(h, v.step));
 		say(LINK_SERIAL, line);
 	}
 	put32(body, v.step);
@@ -217,7 +222,7 @@ static void pump(void)
 	if (n > 0)
 		link_rx(&v.link, buf, (size_t)n, clock_us());
 	while ((n = (ssize_t)link_tx(&v.link, buf, sizeof(buf), clock_us())) > 0)
-		for (ssize_t done = 0, k; done < n; done += k > 0 ? k : 0) {
+		for (ssize_t done = 0, k; done<n; done += k> 0 ? k : 0) {
 			k = write(v.fd, buf + done, (size_t)(n - done));
 			if (k < 0 && errno != EAGAIN)
 				_exit(0);
@@ -250,7 +255,7 @@ static void play(void)
 		pump();
 		if (v.quit && (link_drained(&v.link) || !v.link.up))
 			_exit(0);
-		if (!v.link.up || v.step > FAKE_STEPS || !dtx_idle(&v.tx, true))
+		if (!v.link.up || v.step > FAKE_STEPS || !dtx_idle(&v.tx, true) || !link_drained(&v.link))
 			continue;
 		if (v.step < FAKE_STEPS) {
 			paint_next();

@@ -1,4 +1,5 @@
-/* The dirty tracker, case by case. Defects are numbered as those that earlier trackers had. Random operations: test_dirty_model.c. */
+/* The dirty tracker, case by case. Defects are numbered as those that earlier trackers had. Random operations: test_dirty_model.c.
+ */
 /* links: mm/dirty.c mm/slat.c mm/pt_format.c */
 /* libs: -Wl,--wrap=slat_leaf,--wrap=slat_split */
 #include <stdarg.h>
@@ -228,9 +229,16 @@ static void test_pages_of_byte_exact_ranges(void **state)
 		uint64_t gpa, len;
 		long pages;
 	} t[] = {
-		{ 0, 1, 1 }, { 0xfff, 1, 1 }, { 0xfff, 2, 2 }, { 0x1000, 0x1000, 1 }, { 0x1fff, 0x1002, 3 },
-		{ 0, 64 * PAGE_SIZE, 64 }, { 5, 64 * PAGE_SIZE, 65 }, { LARGE_PAGE_SIZE - 1, 2, 2 },
-		{ HUGE_PAGE_SIZE - 1, 2, 2 }, { HUGE_PAGE_SIZE + 4 * LARGE_PAGE_SIZE - 1, 1, 1 },
+		{ 0, 1, 1 },
+		{ 0xfff, 1, 1 },
+		{ 0xfff, 2, 2 },
+		{ 0x1000, 0x1000, 1 },
+		{ 0x1fff, 0x1002, 3 },
+		{ 0, 64 * PAGE_SIZE, 64 },
+		{ 5, 64 * PAGE_SIZE, 65 },
+		{ LARGE_PAGE_SIZE - 1, 2, 2 },
+		{ HUGE_PAGE_SIZE - 1, 2, 2 },
+		{ HUGE_PAGE_SIZE + 4 * LARGE_PAGE_SIZE - 1, 1, 1 },
 	};
 	int c = consumer();
 
@@ -566,7 +574,9 @@ static void test_defect_6_stopping_one_range_leaves_the_others(void **state)
 static void test_defect_7_clears_only_what_was_asked_for(void **state)
 {
 	/* Five ranges within one page, one word and one table. */
-	static const uint64_t at[][2] = { { 0x0, 0x800 }, { 0x800, 0x900 }, { 0x1100, 0x4000 }, { 0x5100, 0x1 }, { 0x5101, 0x20000 } };
+	static const uint64_t at[][2] = {
+		{ 0x0, 0x800 }, { 0x800, 0x900 }, { 0x1100, 0x4000 }, { 0x5100, 0x1 }, { 0x5101, 0x20000 }
+	};
 	static const unsigned bit0[] = { 0, 0, 1, 5, 5 }, pages[] = { 1, 2, 5, 1, 33 };
 	int c = consumer(), r[5];
 

@@ -17,7 +17,8 @@
 #include "tests/unit/random.h"
 #include "tests/unit/fake_frames.h"
 
-/* Guest memory: 1 GiB in one leaf where there are such, 4 MiB that host memory's alignment forces into 4 KiB leaves, then nothing. */
+/* Guest memory: 1 GiB in one leaf where there are such, 4 MiB that host memory's alignment forces into 4 KiB leaves, then nothing.
+ */
 #define BIG 262144u
 #define GFNS (BIG + 1024u)
 #define HOST_BIG 0x400000000ull
@@ -44,7 +45,7 @@ static struct range {
 } range[DIRTY_RANGES];
 static bool consumer[DIRTY_CONSUMERS];
 static unsigned top, live; /* ranges */
-static bool remaps;        /* this run maps memory anew under live ranges */
+static bool remaps;	   /* this run maps memory anew under live ranges */
 static uint64_t faults, reported, writes, queries;
 
 static uint64_t hpa_of(uint32_t gfn)
@@ -384,7 +385,8 @@ static void end(size_t tables)
 	assert_int_equal(fake_frames.held, 0);
 }
 
-static void run(uint64_t seed, const struct pt_format *format, unsigned max_leaf, uint32_t fail_once_in, bool with_remaps, unsigned steps)
+static void run(uint64_t seed, const struct pt_format *format, unsigned max_leaf, uint32_t fail_once_in, bool with_remaps,
+		unsigned steps)
 {
 	size_t tables;
 	unsigned changes = 0;
@@ -393,8 +395,8 @@ static void run(uint64_t seed, const struct pt_format *format, unsigned max_leaf
 	tables = s.tables;
 	remaps = with_remaps;
 	fake_frames.fail_once_in = fail_once_in;
-	print_message("seed %llu %s max_leaf %u, memory refused once in %u%s\n", (unsigned long long)seed, format->name, max_leaf, fail_once_in,
-		      remaps ? ", remaps" : "");
+	print_message("seed %llu %s max_leaf %u, memory refused once in %u%s\n", (unsigned long long)seed, format->name, max_leaf,
+		      fail_once_in, remaps ? ", remaps" : "");
 	for (unsigned step = 0; step < steps; step++) {
 		unsigned what = rng_below(&rng, 1024);
 		bool change = what < 24;

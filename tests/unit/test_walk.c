@@ -1,6 +1,6 @@
 /*
- * The walker of guests' page tables against a model written from the manual alone (Intel SDM vol. 3, chapter 4): one plain function for
- * each paging mode, with the manual's bit numbers.
+ * The walker of guests' page tables against a model written from the manual alone (Intel SDM vol. 3, chapter 4): one plain function
+ * for each paging mode, with the manual's bit numbers.
  */
 /* links: mm/walk.c mm/pt_format.c */
 #include <stdarg.h>
@@ -93,8 +93,8 @@ struct outcome {
 	uint32_t error;
 	uint64_t gpa;
 	unsigned level;
-	bool u, w, xd;              /* the translation's rights (4.6) */
-	struct write entry[4];      /* those used, with the bits that the CPU sets */
+	bool u, w, xd;	       /* the translation's rights (4.6) */
+	struct write entry[4]; /* those used, with the bits that the CPU sets */
 	unsigned entries;
 };
 
@@ -239,7 +239,8 @@ static struct outcome model(const struct walk_mode *m, uint64_t va, struct walk_
 	struct outcome o = { .u = true, .w = true };
 
 	/* 4.7; bit 4 needs CR4.PAE with EFER.NXE, or CR4.SMEP */
-	o.error = a.write << 1 | (a.user && !a.implicit) << 2 | (a.fetch && ((m->nxe && m->format != &pt_legacy32) || m->smep)) << 4;
+	o.error =
+		a.write << 1 | (a.user && !a.implicit) << 2 | (a.fetch && ((m->nxe && m->format != &pt_legacy32) || m->smep)) << 4;
 	if (m->format == &pt_legacy32)
 		model_32bit(m, (uint32_t)va, &o);
 	else if (m->format == &pt_pae)
@@ -271,7 +272,8 @@ static void describe(const struct walk_mode *m, uint64_t va, struct walk_access 
 
 static bool same(const struct outcome *o, const struct walk_result *r, int ret)
 {
-	return ret == o->ret && (ret || (r->gpa == o->gpa && r->level == o->level && !r->error)) && (ret != 1 || r->error == o->error);
+	return ret == o->ret && (ret || (r->gpa == o->gpa && r->level == o->level && !r->error)) &&
+	       (ret != 1 || r->error == o->error);
 }
 
 /* Whether memory is as the CPU would leave it. Tables that point to themselves use one entry twice. */
@@ -315,8 +317,9 @@ static struct outcome check(const struct walk_mode *m, uint64_t va, struct walk_
 	}
 	if (!ok) {
 		describe(m, va, a);
-		fail_msg("model: %d error %x level %u gpa %llx, %u entries; walker: error %x level %u gpa %llx, %u writes", o.ret, o.error,
-			 o.level, (unsigned long long)o.gpa, o.entries, r.error, r.level, (unsigned long long)r.gpa, write_count);
+		fail_msg("model: %d error %x level %u gpa %llx, %u entries; walker: error %x level %u gpa %llx, %u writes", o.ret,
+			 o.error, o.level, (unsigned long long)o.gpa, o.entries, r.error, r.level, (unsigned long long)r.gpa,
+			 write_count);
 	}
 	for (unsigned i = 0; i < o.entries; i++)
 		store(o.entry[i].addr, size, before[i]);
@@ -332,14 +335,10 @@ static const struct shape {
 	bool pse;
 	uint64_t leaf_address;
 } shapes[] = {
-	{ "32-bit 4K", &pt_legacy32, 2, 1, false, 0x12345000 },
-	{ "32-bit 4K, PSE", &pt_legacy32, 2, 1, true, 0xfffff000 },
-	{ "32-bit 4M", &pt_legacy32, 2, 2, true, 0x12400000 },
-	{ "PAE 4K", &pt_pae, 3, 1, true, 0x712345000 },
-	{ "PAE 2M", &pt_pae, 3, 2, false, 0x712200000 },
-	{ "4-level 4K", &pt_long4, 4, 1, true, 0x712345000 },
-	{ "4-level 2M", &pt_long4, 4, 2, true, 0x712200000 },
-	{ "4-level 1G", &pt_long4, 4, 3, true, 0x740000000 },
+	{ "32-bit 4K", &pt_legacy32, 2, 1, false, 0x12345000 }, { "32-bit 4K, PSE", &pt_legacy32, 2, 1, true, 0xfffff000 },
+	{ "32-bit 4M", &pt_legacy32, 2, 2, true, 0x12400000 },	{ "PAE 4K", &pt_pae, 3, 1, true, 0x712345000 },
+	{ "PAE 2M", &pt_pae, 3, 2, false, 0x712200000 },	{ "4-level 4K", &pt_long4, 4, 1, true, 0x712345000 },
+	{ "4-level 2M", &pt_long4, 4, 2, true, 0x712200000 },	{ "4-level 1G", &pt_long4, 4, 3, true, 0x740000000 },
 };
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
@@ -360,8 +359,13 @@ static unsigned index_of(const struct shape *s, unsigned level)
 /* All rights, no A or D. Tables from the top: at LOW, then every other one above 4 GiB where entries can say so. */
 static struct walk_mode build(const struct shape *s, unsigned phys_bits)
 {
-	struct walk_mode m = { .format = s->format, .root = LOW + 0x20 * (s->format == &pt_pae), .wp = true, .nxe = true, .pse = s->pse,
-			       .phys_bits = (uint8_t)phys_bits, .page1g = true };
+	struct walk_mode m = { .format = s->format,
+			       .root = LOW + 0x20 * (s->format == &pt_pae),
+			       .wp = true,
+			       .nxe = true,
+			       .pse = s->pse,
+			       .phys_bits = (uint8_t)phys_bits,
+			       .page1g = true };
 	uint64_t table = m.root;
 
 	memset(memory, 0, sizeof(memory));
@@ -472,40 +476,25 @@ static void test_reserved_bits_by_hand(void **state)
 		bool nxe, page1g;
 		uint32_t error; /* 0: fine */
 	} t[] = {
-		{ 2, 2, 21, 40, true, true, 9 },   /* 4 MiB: bit 21, always */
-		{ 2, 2, 20, 40, true, true, 0 },   /* PSE-36's address bit 39 */
-		{ 2, 2, 20, 39, true, true, 9 },
-		{ 2, 2, 17, 36, true, true, 9 },   /* bit 36 of 36 */
-		{ 2, 2, 16, 36, true, true, 0 },
-		{ 2, 2, 13, 32, true, true, 9 },
-		{ 2, 2, 12, 32, true, true, 0 },   /* PAT */
-		{ 1, 2, 8, 36, true, true, 0 },    /* ignored in a PDE that points to a table */
-		{ 3, 3, 1, 36, true, true, 9 },    /* PDPTE: no write right there */
-		{ 3, 3, 3, 36, true, true, 0 },    /* PWT */
-		{ 3, 3, 5, 36, true, true, 0 },    /* A: see model_pae */
-		{ 3, 3, 6, 36, true, true, 9 },
-		{ 3, 3, 8, 36, true, true, 9 },
-		{ 3, 3, 9, 36, true, true, 0 },    /* ignored */
-		{ 3, 3, 63, 36, true, true, 9 },
-		{ 3, 2, 63, 36, true, true, 0 },
-		{ 3, 2, 63, 36, false, true, 9 },
-		{ 3, 1, 62, 36, true, true, 9 },
-		{ 3, 1, 52, 36, true, true, 9 },
-		{ 4, 2, 13, 36, true, true, 9 },
-		{ 4, 2, 12, 36, true, true, 0 },   /* PAT */
-		{ 5, 4, 7, 36, true, true, 9 },    /* PML4E: no page */
-		{ 5, 1, 62, 36, true, true, 0 },   /* ignored */
-		{ 5, 1, 52, 36, true, true, 0 },
-		{ 5, 1, 51, 36, true, true, 9 },
-		{ 5, 1, 36, 36, true, true, 9 },
-		{ 5, 1, 40, 46, true, true, 0 },
-		{ 5, 1, 46, 46, true, true, 9 },
-		{ 5, 1, 63, 36, false, true, 9 },
-		{ 7, 3, 13, 36, true, true, 9 },
-		{ 7, 3, 29, 36, true, true, 9 },
-		{ 7, 3, 12, 36, true, true, 0 },
-		{ 7, 3, 0, 36, true, false, 0 },   /* not present at all: nothing is reserved (error 0 is below) */
-		{ 7, 3, 9, 36, true, false, 9 },   /* no 1 GiB pages */
+		{ 2, 2, 21, 40, true, true, 9 },				  /* 4 MiB: bit 21, always */
+		{ 2, 2, 20, 40, true, true, 0 },				  /* PSE-36's address bit 39 */
+		{ 2, 2, 20, 39, true, true, 9 }, { 2, 2, 17, 36, true, true, 9 }, /* bit 36 of 36 */
+		{ 2, 2, 16, 36, true, true, 0 }, { 2, 2, 13, 32, true, true, 9 }, { 2, 2, 12, 32, true, true, 0 }, /* PAT */
+		{ 1, 2, 8, 36, true, true, 0 }, /* ignored in a PDE that points to a table */
+		{ 3, 3, 1, 36, true, true, 9 }, /* PDPTE: no write right there */
+		{ 3, 3, 3, 36, true, true, 0 }, /* PWT */
+		{ 3, 3, 5, 36, true, true, 0 }, /* A: see model_pae */
+		{ 3, 3, 6, 36, true, true, 9 },	 { 3, 3, 8, 36, true, true, 9 },  { 3, 3, 9, 36, true, true, 0 }, /* ignored */
+		{ 3, 3, 63, 36, true, true, 9 }, { 3, 2, 63, 36, true, true, 0 }, { 3, 2, 63, 36, false, true, 9 },
+		{ 3, 1, 62, 36, true, true, 9 }, { 3, 1, 52, 36, true, true, 9 }, { 4, 2, 13, 36, true, true, 9 },
+		{ 4, 2, 12, 36, true, true, 0 }, /* PAT */
+		{ 5, 4, 7, 36, true, true, 9 },	 /* PML4E: no page */
+		{ 5, 1, 62, 36, true, true, 0 }, /* ignored */
+		{ 5, 1, 52, 36, true, true, 0 }, { 5, 1, 51, 36, true, true, 9 }, { 5, 1, 36, 36, true, true, 9 },
+		{ 5, 1, 40, 46, true, true, 0 }, { 5, 1, 46, 46, true, true, 9 }, { 5, 1, 63, 36, false, true, 9 },
+		{ 7, 3, 13, 36, true, true, 9 }, { 7, 3, 29, 36, true, true, 9 }, { 7, 3, 12, 36, true, true, 0 },
+		{ 7, 3, 0, 36, true, false, 0 }, /* not present at all: nothing is reserved (error 0 is below) */
+		{ 7, 3, 9, 36, true, false, 9 }, /* no 1 GiB pages */
 	};
 
 	(void)state;
@@ -577,7 +566,8 @@ static void test_accessed_and_dirty(void **state)
 		assert_int_equal(guest_walk(&m, &mem, VA, access_of(3), true, &r), 0);
 		assert_int_equal(write_count, used);
 		for (unsigned level = s->leaf; level <= s->levels; level++)
-			assert_int_equal(load(entry_addr[level], entry_size(s)) >> 5 & 3, s->format == &pt_pae && level == 3 ? 0 : 1);
+			assert_int_equal(load(entry_addr[level], entry_size(s)) >> 5 & 3,
+					 s->format == &pt_pae && level == 3 ? 0 : 1);
 		assert_int_equal(guest_walk(&m, &mem, VA, access_of(5), true, &r), 0);
 		assert_int_equal(write_count, used);
 		assert_int_equal(guest_walk(&m, &mem, VA, access_of(1), true, &r), 0);
@@ -598,13 +588,11 @@ static void test_rivals(void **state)
 		int ret;
 		uint32_t error;
 	} t[] = {
-		{ 0, 1 << 9, 1, 0, 0 },
-		{ 0, 1 << 9, 5, 0, 0 },
-		{ 0, 1 << 9, 1000000, -EFAULT, 0 },
-		{ 1, 0, 1, 1, 2 },               /* not present any more */
-		{ 2, 0, 1, 1, 3 },               /* not writable any more */
-		{ 0, 1ull << 51, 1, 1, 11 },     /* a reserved bit */
-		{ 0, 1 << 5, 1, 0, 0 },          /* A set by it */
+		{ 0, 1 << 9, 1, 0, 0 },	     { 0, 1 << 9, 5, 0, 0 }, { 0, 1 << 9, 1000000, -EFAULT, 0 },
+		{ 1, 0, 1, 1, 2 },	     /* not present any more */
+		{ 2, 0, 1, 1, 3 },	     /* not writable any more */
+		{ 0, 1ull << 51, 1, 1, 11 }, /* a reserved bit */
+		{ 0, 1 << 5, 1, 0, 0 },	     /* A set by it */
 	};
 
 	(void)state;
@@ -621,7 +609,8 @@ static void test_rivals(void **state)
 		if (t[i].ret >= 0) {
 			assert_int_equal(r.error, t[i].error);
 			if (t[i].times == 1) /* what it did is there, with our A where the walk went on */
-				assert_true((load(entry_addr[4], 8) & ~(uint64_t)(1 << 5)) == (((e & ~rival_clear) ^ rival_flip) & ~(uint64_t)(1 << 5)));
+				assert_true((load(entry_addr[4], 8) & ~(uint64_t)(1 << 5)) ==
+					    (((e & ~rival_clear) ^ rival_flip) & ~(uint64_t)(1 << 5)));
 		}
 		assert_true(read_count < 1000);
 		rivals = 0;
@@ -658,7 +647,8 @@ static void test_noise(void **state)
 		bool clean = rng_once_in(&r, 2);
 
 		for (unsigned i = 0; i < 2 * FRAMES * 512; i++) {
-			uint64_t to = (rng_once_in(&r, 2) || seed % 3 == 0 ? LOW : HIGH) + rng_below(&r, FRAMES) * 0x1000, e = to | 7;
+			uint64_t to = (rng_once_in(&r, 2) || seed % 3 == 0 ? LOW : HIGH) + rng_below(&r, FRAMES) * 0x1000,
+				 e = to | 7;
 
 			e ^= rng_once_in(&r, 16) ? 1 : 0;
 			e ^= rng_next(&r) & rng_next(&r) & 0xe66; /* rights, A, D, ignored */
