@@ -85,7 +85,9 @@ static void damage_is_exact(void **state)
 		bool shown, before = false;
 
 		for (unsigned i = 0; i < sizeof(bitmap) / sizeof(bitmap[0]); i++)
-			bitmap[i] = round % 5 == 0 ? UINT64_MAX : round % 5 == 1 ? 0 : (uint64_t)rand() << 33 ^ (uint64_t)rand() << 11;
+			bitmap[i] = round % 5 == 0   ? UINT64_MAX
+				    : round % 5 == 1 ? 0
+						     : (uint64_t)rand() << 33 ^ (uint64_t)rand() << 11;
 		assert_int_equal(head_set_mode(&h, 1 + rand() % 500, 1 + rand() % 600), 0);
 		h.stride += 4 * (rand() % 3);
 		h.start = (uint32_t)rand() % (3 * PAGE);
@@ -131,9 +133,39 @@ static void option(void **state)
 		{ "2048x2048", 1, { 2048, 2048 }, { 2048, 2048 } },
 	};
 	static const char *const bad[] = {
-		"", "0", "17", "-1", "+1", " 1", "1 ", "04x", "x", "1x", "x1", "0x5", "5x0", "8193x1", "1x8193", "2048x2049", "8192x8192",
-		"640x480,", ",640x480", "640x480,,640x480", "640x480,none", "640x480,2", "2,640x480", "640X480", "640x480x2", "99999999999x1",
-		"65537x65537", "4294967297", "None", "none ", "1,1", "640*480", "00640x480",
+		"",
+		"0",
+		"17",
+		"-1",
+		"+1",
+		" 1",
+		"1 ",
+		"04x",
+		"x",
+		"1x",
+		"x1",
+		"0x5",
+		"5x0",
+		"8193x1",
+		"1x8193",
+		"2048x2049",
+		"8192x8192",
+		"640x480,",
+		",640x480",
+		"640x480,,640x480",
+		"640x480,none",
+		"640x480,2",
+		"2,640x480",
+		"640X480",
+		"640x480x2",
+		"99999999999x1",
+		"65537x65537",
+		"4294967297",
+		"None",
+		"none ",
+		"1,1",
+		"640*480",
+		"00640x480",
 		"1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1",
 	};
 	uint16_t sizes[DISPLAY_HEADS][2];

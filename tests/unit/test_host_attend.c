@@ -2,12 +2,13 @@
  * The host's side of a session, end to end: attend() on one end of a socket, on the other a VMM that is the real link and display
  * sender (host_fakevmm.c). Pictures, text, exit statuses, faults on the line, the control socket.
  */
-/* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/child.c host/control.c host/control_client.c */
-/* links: host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c host/json.c host/keys.c host/kvm.c host/line.c */
-/* links: host/machine.c host/machine_bochs.c host/machine_qemu.c host/options.c host/paths.c host/png.c host/pollset.c host/say.c */
-/* links: host/session.c host/sink.c host/spec.c host/table.c host/text.c host/vnc.c stream/cobs.c stream/codec.c stream/crc32.c */
-/* links: stream/crc32c.c stream/display_rx.c stream/display_tx.c stream/link.c stream/link_ring.c stream/link_rx.c */
-/* links: stream/link_tx.c stream/proto.c */
+/* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/child.c host/control.c */
+/* links: host/control_client.c host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c */
+/* links: host/json.c host/keys.c host/kvm.c host/line.c host/machine.c host/machine_bochs.c */
+/* links: host/machine_qemu.c host/options.c host/paths.c host/png.c host/pollset.c host/say.c host/session.c */
+/* links: host/sink.c host/spec.c host/table.c host/text.c host/vnc.c stream/cobs.c stream/codec.c */
+/* links: stream/crc32.c stream/crc32c.c stream/display_rx.c stream/display_tx.c stream/link.c */
+/* links: stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/proto.c */
 /* libs: -lpng -lvncserver -lvncclient -lz */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -57,7 +58,9 @@ static void wipe(void)
 
 static struct options options(void)
 {
-	struct options o = { .view = VIEW_NONE, .guest = "fake", .listen_addr = "127.0.0.1", .faults.seed = 1, .timeout_us = 30000000 };
+	struct options o = {
+		.view = VIEW_NONE, .guest = "fake", .listen_addr = "127.0.0.1", .faults.seed = 1, .timeout_us = 30000000
+	};
 
 	wipe();
 	o.serial = strdup(in_dir("serial"));
@@ -168,7 +171,9 @@ static void every_step_is_exact(void **state)
 static void a_bad_line_costs_nothing_but_time(void **state)
 {
 	static const struct fault_rates rates[] = {
-		{ .flip = 3e-4, .seed = 1 }, { .drop = 3e-4, .seed = 2 }, { .dup = 3e-4, .seed = 3 },
+		{ .flip = 3e-4, .seed = 1 },
+		{ .drop = 3e-4, .seed = 2 },
+		{ .dup = 3e-4, .seed = 3 },
 		{ .flip = 2e-4, .drop = 2e-4, .dup = 2e-4, .seed = 4 },
 	};
 
@@ -209,7 +214,10 @@ static void ends(void **state)
 	static const struct {
 		enum fake_end end;
 		int status;
-	} cases[] = { { FAKE_CRASH, EXIT_CRASH }, { FAKE_PANIC, EXIT_TOOL }, { FAKE_HANG_UP, EXIT_TOOL }, { FAKE_MALFORMED, EXIT_TOOL },
+	} cases[] = { { FAKE_CRASH, EXIT_CRASH },
+		      { FAKE_PANIC, EXIT_TOOL },
+		      { FAKE_HANG_UP, EXIT_TOOL },
+		      { FAKE_MALFORMED, EXIT_TOOL },
 		      { FAKE_DEAF, EXIT_TOOL } };
 
 	(void)state;
@@ -263,7 +271,13 @@ static int call(int (*command)(int, char **), const char *control, const char *c
 
 #define CTL(...) call(command_ctl, c, (const char *const[]){ __VA_ARGS__, NULL })
 #define AWAIT(...) call(command_wait, c, (const char *const[]){ __VA_ARGS__, NULL })
-#define MUST(e) do { if (!(e)) { fprintf(stderr, "line %d: %s\n", __LINE__, #e); _exit(1); } } while (0)
+#define MUST(e)                                                                                                                    \
+	do {                                                                                                                       \
+		if (!(e)) {                                                                                                        \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #e);                                                            \
+			_exit(1);                                                                                                  \
+		}                                                                                                                  \
+	} while (0)
 
 static void ask_things(const char *c)
 {
@@ -370,7 +384,8 @@ static void watch_head_1(uint16_t port, const char *control)
 	SendKeyEvent(client, 0xff52, TRUE); /* XK_Up */
 	SendPointerEvent(client, 120, 34, 1);
 	SendPointerEvent(client, 120, 34, 0x10);
-	MUST(call(command_wait, control, (const char *const[]){ "--text-log", "^pointer 1 120,34 0 -1$", "--timeout", "5", NULL }) == 0);
+	MUST(call(command_wait, control,
+		  (const char *const[]){ "--text-log", "^pointer 1 120,34 0 -1$", "--timeout", "5", NULL }) == 0);
 	MUST(freopen("/dev/null", "w", stdout));
 	MUST(call(command_ctl, control, (const char *const[]){ "quit", NULL }) == 0);
 	_exit(0);
@@ -419,9 +434,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_step_is_exact), cmocka_unit_test(a_bad_line_costs_nothing_but_time),
-		cmocka_unit_test(a_slow_line_is_slow), cmocka_unit_test(ends), cmocka_unit_test(time_runs_out),
-		cmocka_unit_test(a_signal_ends_it),    cmocka_unit_test(answers_are_right),
-		cmocka_unit_test(a_viewer_sees_and_types),
+		cmocka_unit_test(a_slow_line_is_slow), cmocka_unit_test(ends),
+		cmocka_unit_test(time_runs_out),       cmocka_unit_test(a_signal_ends_it),
+		cmocka_unit_test(answers_are_right),   cmocka_unit_test(a_viewer_sees_and_types),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

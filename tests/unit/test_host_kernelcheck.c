@@ -72,7 +72,12 @@ static void elf64(void)
 			 .e_phoff = sizeof(e),
 			 .e_phentsize = sizeof(Elf64_Phdr),
 			 .e_phnum = 1 };
-	Elf64_Phdr p = { .p_type = PT_LOAD, .p_offset = 0x200, .p_vaddr = 0xffffffff80100000, .p_paddr = 0x100000, .p_filesz = 0x1000, .p_memsz = 0x2000 };
+	Elf64_Phdr p = { .p_type = PT_LOAD,
+			 .p_offset = 0x200,
+			 .p_vaddr = 0xffffffff80100000,
+			 .p_paddr = 0x100000,
+			 .p_filesz = 0x1000,
+			 .p_memsz = 0x2000 };
 
 	memset(file, 0, sizeof(file));
 	memcpy(file, &e, sizeof(e));
@@ -262,7 +267,7 @@ static void hostile_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_ones), cmocka_unit_test(not_kernels),   cmocka_unit_test(bad_elves),
+		cmocka_unit_test(good_ones),   cmocka_unit_test(not_kernels),	cmocka_unit_test(bad_elves),
 		cmocka_unit_test(bad_kludges), cmocka_unit_test(hostile_files),
 	};
 

@@ -28,8 +28,18 @@ static void heads(void **state)
 		{ "0", "none" },
 		{ "640x480", "640x480" },
 		{ "1x1,8192x2048", "1x1,8192x2048" },
-		{ "17", NULL }, { "", NULL }, { "x", NULL }, { "0x480", NULL }, { "640x", NULL }, { "640x480,", NULL }, { "640x480 ", NULL },
-		{ "-1", NULL }, { "8193x1", NULL }, { "8192x8192", NULL }, { "99999999999999999999x1", NULL }, { ",", NULL },
+		{ "17", NULL },
+		{ "", NULL },
+		{ "x", NULL },
+		{ "0x480", NULL },
+		{ "640x", NULL },
+		{ "640x480,", NULL },
+		{ "640x480 ", NULL },
+		{ "-1", NULL },
+		{ "8193x1", NULL },
+		{ "8192x8192", NULL },
+		{ "99999999999999999999x1", NULL },
+		{ ",", NULL },
 		{ "1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1", NULL },
 	};
 	char text[SPEC_HEADS_TEXT];
@@ -56,8 +66,8 @@ static void heads(void **state)
 
 static void fault_words(void **state)
 {
-	static const char *const bad[] = { "",	      "flip",	 "flip=",   "flip=2",	"flip=-1", "flip=1e-4x",
-					   "wobble=1", "cut=1s", "cut=0",   "cut=500ms", "seed=x",  "flip=nan" };
+	static const char *const bad[] = { "",	       "flip",	 "flip=", "flip=2",    "flip=-1", "flip=1e-4x",
+					   "wobble=1", "cut=1s", "cut=0", "cut=500ms", "seed=x",  "flip=nan" };
 	struct fault_rates f;
 	const char *why;
 
@@ -75,9 +85,13 @@ static void listen_addresses(void **state)
 	static const struct {
 		const char *spec, *addr;
 		unsigned port;
-	} good[] = { { "5901", "127.0.0.1", 5901 }, { ":5901", "127.0.0.1", 5901 }, { "localhost:1", "127.0.0.1", 1 },
+	} good[] = { { "5901", "127.0.0.1", 5901 },
+		     { ":5901", "127.0.0.1", 5901 },
+		     { "localhost:1", "127.0.0.1", 1 },
 		     { "0.0.0.0:65535", "0.0.0.0", 65535 } };
-	static const char *const bad[] = { "", ":", "0", "65536", "1.2.3:5", "host:5", "1.2.3.4:", "1.2.3.4:5x", "1234567890123456:5" };
+	static const char *const bad[] = { "",	       ":",	     "0",
+					   "65536",    "1.2.3:5",    "host:5",
+					   "1.2.3.4:", "1.2.3.4:5x", "1234567890123456:5" };
 	char addr[16];
 	uint16_t port;
 
@@ -160,9 +174,11 @@ static void a_cut_line_is_dead_for_a_second(void **state)
 
 static void json_is_checked(void **state)
 {
-	static const char *const good[] = { "{}", "[]", " {\"a\" : [1, -2.5e+3, true, false, null, \"x\\\"\\u00e9\"]} ", "0", "\"\"" };
-	static const char *const bad[] = { "", "{", "}", "[1,]", "{\"a\":}", "{a:1}", "01", "1.", "1e", "-", "\"", "\"\\x\"", "\"\\u12\"",
-					   "tru", "{} {}", "[1 2]", "\"\n\"", "{\"a\" 1}", "nullx" };
+	static const char *const good[] = { "{}", "[]", " {\"a\" : [1, -2.5e+3, true, false, null, \"x\\\"\\u00e9\"]} ", "0",
+					    "\"\"" };
+	static const char *const bad[] = { "",	    "{",     "}",      "[1,]",	    "{\"a\":}", "{a:1}",     "01",
+					   "1.",    "1e",    "-",      "\"",	    "\"\\x\"",	"\"\\u12\"", "tru",
+					   "{} {}", "[1 2]", "\"\n\"", "{\"a\" 1}", "nullx" };
 	char deep[200];
 
 	(void)state;
@@ -261,9 +277,9 @@ static void keys(void **state)
 	assert_int_equal(keys_scancode('\\'), 0x2b);
 	assert_int_equal(keys_scancode('`'), 0x29);
 	assert_int_equal(keys_scancode(' '), 0x39);
-	assert_int_equal(keys_scancode(0xff0d), 0x1c);   /* Return */
+	assert_int_equal(keys_scancode(0xff0d), 0x1c);	 /* Return */
 	assert_int_equal(keys_scancode(0xff52), 0xe048); /* Up */
-	assert_int_equal(keys_scancode(0xffc9), 0x58);   /* F12 */
+	assert_int_equal(keys_scancode(0xffc9), 0x58);	 /* F12 */
 	assert_int_equal(keys_scancode(0), 0);
 	assert_int_equal(keys_scancode(0x1000000), 0);
 	for (uint32_t c = 0x20; c < 0x7f; c++)

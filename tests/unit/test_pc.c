@@ -1,5 +1,6 @@
 /* The whole PC on its bus: wiring, the small ports, and a million random accesses to all of it. */
-/* links: devices/pc.c devices/pc_misc.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c */
+/* links: devices/pc.c devices/pc_misc.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
+/* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -202,7 +203,9 @@ static void init_pics(void)
 	static const struct {
 		uint16_t port;
 		uint8_t v;
-	} w[] = { { 0x20, 0x11 }, { 0x21, 0x20 }, { 0x21, 4 }, { 0x21, 1 }, { 0xa0, 0x11 }, { 0xa1, 0x28 }, { 0xa1, 2 }, { 0xa1, 1 } };
+	} w[] = {
+		{ 0x20, 0x11 }, { 0x21, 0x20 }, { 0x21, 4 }, { 0x21, 1 }, { 0xa0, 0x11 }, { 0xa1, 0x28 }, { 0xa1, 2 }, { 0xa1, 1 }
+	};
 
 	for (unsigned i = 0; i < sizeof(w) / sizeof(w[0]); i++)
 		out(w[i].port, 1, w[i].v);
@@ -272,10 +275,13 @@ static void wiring(void **state)
 	assert_int_equal(pc_ack(pc), 0x0f);
 }
 
-/* A million accesses of every width to every port that a device has, and around; nothing breaks and INTR stays what it is told to be. */
+/* A million accesses of every width to every port that a device has, and around; nothing breaks and INTR stays what it is told to
+ * be. */
 static void storm(void **state)
 {
-	static const uint16_t bases[] = { 0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xf4, 0x3f8, 0x4d0, 0xcf8, 0x8900, 0xfffe };
+	static const uint16_t bases[] = {
+		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xf4, 0x3f8, 0x4d0, 0xcf8, 0x8900, 0xfffe
+	};
 	unsigned acks = 0, ran = 0;
 
 	(void)state;
@@ -288,10 +294,12 @@ static void storm(void **state)
 
 		room = rand() & 1;
 		switch (rand() % 8) {
-		case 0: case 1: case 2:
-			out(port, size, value);
-			break;
-		case 3: case 4: case 5:
+		case 0:
+		case 1:
+		case 2: out(port, size, value); break;
+		case 3:
+		case 4:
+		case 5:
 			value = in(port, size);
 			assert_true(size == 4 || value >> (8 * size) == 0);
 			break;
@@ -324,12 +332,8 @@ static void storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_bus),
-		cmocka_unit_test(ways_out),
-		cmocka_unit_test(resetting),
-		cmocka_unit_test(port61),
-		cmocka_unit_test(wiring),
-		cmocka_unit_test(storm),
+		cmocka_unit_test(full_bus), cmocka_unit_test(ways_out), cmocka_unit_test(resetting),
+		cmocka_unit_test(port61),   cmocka_unit_test(wiring),	cmocka_unit_test(storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,8 +156,13 @@ static void set_time(time_t t)
 	put(0x0b, b | 0x80);
 	const struct {
 		unsigned reg, v;
-	} regs[] = { { 0, (unsigned)tm.tm_sec }, { 2, (unsigned)tm.tm_min }, { 6, (unsigned)tm.tm_wday + 1 }, { 7, (unsigned)tm.tm_mday },
-		     { 8, (unsigned)tm.tm_mon + 1 }, { 9, (unsigned)tm.tm_year % 100 }, { 0x32, (unsigned)(tm.tm_year + 1900) / 100 } };
+	} regs[] = { { 0, (unsigned)tm.tm_sec },
+		     { 2, (unsigned)tm.tm_min },
+		     { 6, (unsigned)tm.tm_wday + 1 },
+		     { 7, (unsigned)tm.tm_mday },
+		     { 8, (unsigned)tm.tm_mon + 1 },
+		     { 9, (unsigned)tm.tm_year % 100 },
+		     { 0x32, (unsigned)(tm.tm_year + 1900) / 100 } };
 
 	for (unsigned i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
 		put(regs[i].reg, (uint8_t)(binary ? regs[i].v : regs[i].v / 10 << 4 | regs[i].v % 10));
@@ -370,10 +375,10 @@ static void alarms(void **state)
 	alarm_once(2, 0x21, 0xff, 0xff, 0, 86400 - 73 * 60 - 20);
 	alarm_once(2, 0x22, 0xff, 0x10, 0, 50);
 	alarm_once(2, 0x22, 0x12, 0xff, 0, 86400 - 80);
-	alarm_once(0, 0x90, 0x13, 0x30, 0, 10);      /* 10 p.m. */
-	alarm_once(0, 0x10, 0x13, 0x30, 0, 43210);   /* 10 a.m. */
-	alarm_once(6, 22, 13, 30, 0, 10);            /* binary */
-	alarm_once(6, 0x22, 13, 30, 0, UINT64_MAX);  /* 34 o'clock never comes */
+	alarm_once(0, 0x90, 0x13, 0x30, 0, 10);	    /* 10 p.m. */
+	alarm_once(0, 0x10, 0x13, 0x30, 0, 43210);  /* 10 a.m. */
+	alarm_once(6, 22, 13, 30, 0, 10);	    /* binary */
+	alarm_once(6, 0x22, 13, 30, 0, UINT64_MAX); /* 34 o'clock never comes */
 	alarm_once(2, 0xff, 0x60, 0xff, 0, UINT64_MAX);
 	alarm_once(2, 0xff, 0xff, 0x1a, 0, UINT64_MAX);
 	alarm_once(2, 0x22, 0x13, 0x30, 1000000, 1036810);

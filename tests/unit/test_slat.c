@@ -315,7 +315,8 @@ static void run(uint64_t seed, const struct pt_format *format, unsigned max_leaf
 	struct slat s;
 	bool sizes_known = true;
 
-	print_message("seed %llu %s max_leaf %u%s\n", (unsigned long long)seed, format->name, max_leaf, fail_once_in ? " out of memory" : "");
+	print_message("seed %llu %s max_leaf %u%s\n", (unsigned long long)seed, format->name, max_leaf,
+		      fail_once_in ? " out of memory" : "");
 	memset(model, 0, sizeof(model));
 	base = rng_once_in(&r, 2) ? 0 : (1ull << 48) - (uint64_t)PAGES * PAGE_SIZE - (rng_once_in(&r, 2) ? 0 : 1ull << 40);
 	base -= base % HUGE_PAGE_SIZE;
@@ -397,7 +398,7 @@ static void test_bad_arguments(void **state)
 		{ 0x1000, 0x100000, 0xfffffffffffff000 },
 		{ 1ull << 48, 0x100000, 0x1000 },
 		{ (1ull << 48) - 0x1000, 0x100000, 0x2000 },
-		{ 0, 1ull << 52, 0x1000 },             /* would set bits that are no address */
+		{ 0, 1ull << 52, 0x1000 }, /* would set bits that are no address */
 		{ 0, (1ull << 52) - 0x1000, 0x2000 },
 		{ 0, 0x8000000000000000, 0x1000 },
 	};
@@ -482,7 +483,8 @@ static void test_split_and_merge_huge(void **state)
 	(void)state;
 	for (unsigned f = 0; f < 2; f++) {
 		struct slat s;
-		uint64_t gpa = 2 * HUGE_PAGE_SIZE + 77 * LARGE_PAGE_SIZE + 5 * PAGE_SIZE, *leaf, a = formats[f]->accessed, d = formats[f]->dirty;
+		uint64_t gpa = 2 * HUGE_PAGE_SIZE + 77 * LARGE_PAGE_SIZE + 5 * PAGE_SIZE, *leaf, a = formats[f]->accessed,
+			 d = formats[f]->dirty;
 
 		begin(&s, f, 3);
 		assert_int_equal(slat_map(&s, 2 * HUGE_PAGE_SIZE, 5 * HUGE_PAGE_SIZE, HUGE_PAGE_SIZE), 0);
