@@ -17,9 +17,9 @@
 #define SERIAL_KEPT (1u << 20)
 #define LOG_KEPT (64u << 10)
 #define BANNER_KEPT (16u << 10)
-#define STATS_US 5000000u    /* for the VMM's last counters */
-#define QUIT_US 3000000u     /* for the emulator to go by itself */
-#define FLUSH_US 2000000u    /* for the reader of our stdout */
+#define STATS_US 5000000u /* for the VMM's last counters */
+#define QUIT_US 3000000u  /* for the emulator to go by itself */
+#define FLUSH_US 2000000u /* for the reader of our stdout */
 #define PANIC_QUIET_US 500000u
 #define SILENCE_US 10000000u /* then the VMM is asked whether it lives, as often */
 #define DEAD_US 45000000u    /* and is given up */
@@ -58,8 +58,8 @@ static void on_last_stats(void *arg, int result, const char *text, size_t len)
 }
 
 /*
- * The guest ended, or time is up: the status is settled. The VMM's counters come as an answer on the control stream, so all that it had
- * to say before, above all its report, is here when they are.
+ * The guest ended, or time is up: the status is settled. The VMM's counters come as an answer on the control stream, so all that it
+ * had to say before, above all its report, is here when they are.
  */
 static void finish(struct attend *a, int status)
 {
@@ -160,8 +160,10 @@ static void on_ended(void *arg, unsigned how, uint32_t value)
 {
 	struct attend *a = arg;
 	static const char *const words[] = {
-		[END_DEBUG_EXIT] = "the guest ended by its debug exit", [END_POWEROFF] = "the guest powered off",
-		[END_CRASH] = "the guest crashed",                      [END_VMM_ERROR] = "the VMM could not go on with this guest",
+		[END_DEBUG_EXIT] = "the guest ended by its debug exit",
+		[END_POWEROFF] = "the guest powered off",
+		[END_CRASH] = "the guest crashed",
+		[END_VMM_ERROR] = "the VMM could not go on with this guest",
 		[END_BAD_GUEST] = "the VMM could not load the guest",
 	};
 	const char *what = how < sizeof(words) / sizeof(*words) ? words[how] : "the guest ended in a way that is not known";
@@ -174,7 +176,6 @@ static void on_ended(void *arg, unsigned how, uint32_t value)
 		say("%s%s", what, a->parked.len ? ":" : "");
 	if (a->parked.len)
 		say_text("  | ", a->parked.s, a->parked.len);
-	text_free(&a->parked);
 	a->show_report = how != END_DEBUG_EXIT && how != END_POWEROFF;
 	finish(a, attend_exit_status(how, value, a->o->qemu_exit));
 }
@@ -220,8 +221,16 @@ static void on_broken(void *arg, const char *why)
 }
 
 static const struct session_ops ops = {
-	.connected = on_connected, .disconnected = on_disconnected, .log = on_log,	  .serial = on_serial, .plain = on_plain,
-	.ended = on_ended,	   .shot = on_shot,		    .parked = on_parked, .changed = on_changed, .broken = on_broken,
+	.connected = on_connected,
+	.disconnected = on_disconnected,
+	.log = on_log,
+	.serial = on_serial,
+	.plain = on_plain,
+	.ended = on_ended,
+	.shot = on_shot,
+	.parked = on_parked,
+	.changed = on_changed,
+	.broken = on_broken,
 };
 
 /* ---- what time and the system tell */
@@ -384,7 +393,7 @@ static void turn(struct attend *a, struct pollset *p, uint32_t rate)
 {
 	int sig = pollset_got(p, a->signal_fd) ? child_signal_taken(a->signal_fd) : 0;
 
-	if (sig) {
+	if (sig && sig != SIGCHLD) {
 		on_signal(a, sig);
 		return;
 	}
@@ -398,7 +407,7 @@ static void turn(struct attend *a, struct pollset *p, uint32_t rate)
 	}
 	if (a->line.at_end && a->phase < PHASE_OVER)
 		on_line_end(a);
-	if (a->machine && a->phase < PHASE_OVER && child_poll(&a->machine->child))
+	if (sig == SIGCHLD && a->machine && a->phase < PHASE_OVER && child_poll(&a->machine->child))
 		on_child_end(a);
 	sink_pump(&a->serial, p);
 	sink_pump(&a->log, p);
@@ -425,14 +434,20 @@ static int open_outputs(struct attend *a)
 		return EXIT_TOOL;
 	if (!o->log_file && o->verbose)
 		a->log.fd = STDERR_FILENO;
-	a->env = (struct control_env){ .session = &a->session, .serial = &a->serial_text, .log = &a->log_text, .changed_us = now_us(),
-				       .quit = quit_asked, .host_stats = host_stats, .arg = a };
+	a->env = (struct control_env){ .session = &a->session,
+				       .serial = &a->serial_text,
+				       .log = &a->log_text,
+				       .changed_us = now_us(),
+				       .quit = quit_asked,
+				       .host_stats = host_stats,
+				       .arg = a };
 	a->control = control_open(o->control, &a->env);
 	if (!a->control)
 		return EXIT_TOOL;
 	say_more("control socket: %s", control_path(a->control));
 	if (o->view != VIEW_NONE) {
-		a->vnc = vnc_start(o->listen_addr, o->listen_set ? o->listen_port : 0, a->machine ? o->heads.count : 1, &a->session);
+		a->vnc =
+			vnc_start(o->listen_addr, o->listen_set ? o->listen_port : 0, a->machine ? o->heads.count : 1, &a->session);
 		if (!a->vnc)
 			return EXIT_TOOL;
 	}

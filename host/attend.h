@@ -18,17 +18,17 @@
 #include "host/vnc.h"
 
 enum phase {
-	PHASE_CONNECT,  /* the emulator has not yet opened the line */
-	PHASE_HELLO,    /* the VMM has not yet answered */
+	PHASE_CONNECT, /* the emulator has not yet opened the line */
+	PHASE_HELLO,   /* the VMM has not yet answered */
 	PHASE_RUN,
-	PHASE_STATS,    /* it is over: the last counters and log are on their way */
-	PHASE_QUIT,     /* the VMM was told to leave */
+	PHASE_STATS, /* it is over: the last counters and log are on their way */
+	PHASE_QUIT,  /* the VMM was told to leave */
 	PHASE_OVER
 };
 
 struct attend {
 	const struct options *o;
-	struct machine *machine;     /* NULL: `view` */
+	struct machine *machine; /* NULL: `view` */
 	int signal_fd;
 	struct session session;
 	struct line line;
@@ -39,16 +39,16 @@ struct attend {
 	struct tail serial_text, log_text, banner;
 	enum phase phase;
 	uint64_t start_us, phase_until_us; /* UINT64_MAX: the phase may last */
-	int status;                  /* the tool's exit status, once it is known */
-	bool have_end;               /* status is the guest's or a failure's: later events do not change it */
-	bool panicked;               /* the VMM gave up, says its log */
-	bool restart;                /* say HELLO anew at the next turn */
-	bool show_report;            /* the guest went wrong: say at the end what the VMM's log tells of it */
+	int status;			   /* the tool's exit status, once it is known */
+	bool have_end;			   /* status is the guest's or a failure's: later events do not change it */
+	bool panicked;			   /* the VMM gave up, says its log */
+	bool restart;			   /* say HELLO anew at the next turn */
+	bool show_report;		   /* the guest went wrong: say at the end what the VMM's log tells of it */
 	bool warned_silent;
 	uint64_t pinged_us;
 	uint64_t serial_bytes, log_bytes, shots;
-	struct text vmm_stats;       /* the VMM's last word */
-	struct text parked;          /* its report on a guest that went wrong */
+	struct text vmm_stats; /* the VMM's last word */
+	struct text parked;    /* its report on a guest that went wrong */
 };
 
 /**

@@ -62,6 +62,8 @@ void attend_guest_report(const struct attend *a)
 		if (!at)
 			continue;
 		at += sizeof(mark) - 1;
+		if ((size_t)(stop - at) == a->parked.len && memcmp(at, text_str(&a->parked), a->parked.len) == 0)
+			continue; /* said already */
 		if (shown++ < REPORT_LINES)
 			say_text("  | ", at, (size_t)(stop - at));
 		else
@@ -78,7 +80,8 @@ void attend_host_stats(const struct attend *a, struct text *json)
 	const struct line *l = &a->line;
 
 	text_printf(json, "{\"line_rx_bytes\":%" PRIu64 ",\"line_tx_bytes\":%" PRIu64, l->rx_bytes, l->tx_bytes);
-	text_printf(json, ",\"rx_frames\":%" PRIu64 ",\"tx_frames\":%" PRIu64 ",\"bad_frames\":%" PRIu64 ",\"lost_frames\":%" PRIu64,
+	text_printf(json,
+		    ",\"rx_frames\":%" PRIu64 ",\"tx_frames\":%" PRIu64 ",\"bad_frames\":%" PRIu64 ",\"lost_frames\":%" PRIu64,
 		    k->rx_frames, k->tx_frames, k->rx_bad, k->lost_frames);
 	text_printf(json, ",\"sessions\":%" PRIu64 ",\"datagrams\":%" PRIu64 ",\"tiles\":%" PRIu64, k->sessions,
 		    a->session.rx.datagrams, a->session.rx.tiles);
@@ -102,7 +105,8 @@ void attend_write_stats(const struct attend *a)
 	text_printf(&t, "{\"guest\":");
 	json_string(&t, o->guest, strlen(o->guest));
 	if (a->machine)
-		text_printf(&t, ",\"machine\":\"%s\",\"paging\":\"%s\",\"dirty\":\"%s\"", a->machine->kind->name, o->paging, o->dirty);
+		text_printf(&t, ",\"machine\":\"%s\",\"paging\":\"%s\",\"dirty\":\"%s\"", a->machine->kind->name, o->paging,
+			    o->dirty);
 	text_printf(&t, ",\"exit_status\":%d,\"seconds\":%.3f,\"host\":", a->status, (double)(now_us() - a->start_us) / 1e6);
 	attend_host_stats(a, &t);
 	text_printf(&t, ",\"vmm\":");

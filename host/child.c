@@ -47,7 +47,7 @@ int child_signal_taken(int signal_fd)
 	int taken = 0;
 
 	while (read(signal_fd, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
+		if (!taken || taken == SIGCHLD)
 			taken = (int)info.ssi_signo;
 	return taken;
 }

@@ -1,6 +1,6 @@
 /*
- * Child processes and the private directory of a run. Whatever way this program ends, they go: children die with it (and are killed,
- * their whole process group, by an exit handler), the directory is removed.
+ * Child processes and the private directory of a run. Whatever way this program ends, they go: children die with it (and are
+ * killed, their whole process group, by an exit handler), the directory is removed.
  */
 #ifndef HOST_CHILD_H
 #define HOST_CHILD_H
@@ -10,9 +10,9 @@
 #include <sys/types.h>
 
 struct child {
-	pid_t pid;   /* 0: none; also its process group */
+	pid_t pid; /* 0: none; also its process group */
 	bool ended;
-	int status;  /* as waitpid gives it, when ended */
+	int status; /* as waitpid gives it, when ended */
 };
 
 /**
@@ -21,7 +21,7 @@ struct child {
  */
 int child_signals(void);
 
-/** Reads pending signals. Returns SIGINT, SIGTERM or SIGHUP if one came, else 0. */
+/** Reads pending signals. Returns SIGINT, SIGTERM or SIGHUP if one came, else SIGCHLD if a child ended, else 0. */
 int child_signal_taken(int signal_fd);
 
 /** The run's private directory (mode 0700), made on the first call. NULL having said why. */

@@ -1,6 +1,6 @@
 /*
- * The control socket, where `tessera ctl` and `tessera wait` find a run. One request a connection: a line "[json ]COMMAND ...\n"; the
- * answer is a line "ok", "error" or "timeout", then text until the end. What the tool cannot answer itself goes to the VMM.
+ * The control socket, where `tessera ctl` and `tessera wait` find a run. One request a connection: a line "[json ]COMMAND ...\n";
+ * the answer is a line "ok", "error" or "timeout", then text until the end. What the tool cannot answer itself goes to the VMM.
  */
 #ifndef HOST_CONTROL_H
 #define HOST_CONTROL_H
@@ -21,7 +21,7 @@ struct control_env {
 	struct session *session;
 	const struct tail *serial, *log;
 	uint32_t changes[DISPLAY_HEADS]; /* counted up by the owner when a head changes */
-	uint64_t changed_us;             /* when one last did */
+	uint64_t changed_us;		 /* when one last did */
 	void (*quit)(void *arg);
 	void (*host_stats)(void *arg, struct text *json); /* adds a JSON object */
 	void *arg;

@@ -65,8 +65,8 @@ static void do_heads(struct control_client *c, const char *args)
 		if (!v->width)
 			continue;
 		if (c->json)
-			text_printf(&t, "%s{\"head\":%u,\"width\":%u,\"height\":%u,\"crc\":\"%08X\"}", n ? "," : "[", h, v->width, v->height,
-				    drx_crc(rx, h));
+			text_printf(&t, "%s{\"head\":%u,\"width\":%u,\"height\":%u,\"crc\":\"%08X\"}", n ? "," : "[", h, v->width,
+				    v->height, drx_crc(rx, h));
 		else
 			text_printf(&t, "head=%u size=%ux%u crc=%08X\n", h, v->width, v->height, drx_crc(rx, h));
 		n++;
@@ -200,7 +200,7 @@ static const struct {
 	void (*run)(struct control_client *c, const char *args);
 } commands[] = {
 	{ "heads", do_heads }, { "screenshot", do_screenshot }, { "log", do_log },
-	{ "quit", do_quit },   { "stats", do_stats },           { "wait", control_wait_begin },
+	{ "quit", do_quit },   { "stats", do_stats },		{ "wait", control_wait_begin },
 };
 
 static void run_line(struct control_client *c)

@@ -14,15 +14,15 @@
 enum wait_kind { WAIT_NOTHING, WAIT_CRC, WAIT_STILL, WAIT_TEXT };
 
 struct control_client {
-	int fd;                   /* -1: none */
+	int fd; /* -1: none */
 	struct control_env *env;
 	char line[CONTROL_LINE_MAX];
 	size_t len;
 	bool json;
-	bool asked;               /* the request is there */
-	bool at_vmm;              /* the VMM's reply is awaited; it comes even if the client goes */
-	bool wants_stats;         /* and is to be put beside our own counters */
-	struct text out;          /* the answer, sent up to `sent` */
+	bool asked;	  /* the request is there */
+	bool at_vmm;	  /* the VMM's reply is awaited; it comes even if the client goes */
+	bool wants_stats; /* and is to be put beside our own counters */
+	struct text out;  /* the answer, sent up to `sent` */
 	size_t sent;
 	bool answered;
 	/* wait */

@@ -1,4 +1,5 @@
-/* `wait`: the answer comes when a head shows a given picture, when nothing changes any more, or when the guest printed something. */
+/* `wait`: the answer comes when a head shows a given picture, when nothing changes any more, or when the guest printed something.
+ */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -185,7 +185,8 @@ static const struct argp ctl_argp = {
 	.options = ctl_options,
 	.parser = ctl_parse,
 	.args_doc = "COMMAND [ARG...]",
-	.doc = "Asks a run.\vCommands: heads (what each shows, with its CRC-32); screenshot DIR; stats; log; quit. Any other command goes to "
+	.doc = "Asks a run.\vCommands: heads (what each shows, with its CRC-32); screenshot DIR; stats; log; quit. Any other "
+	       "command goes to "
 	       "the VMM.",
 };
 
@@ -238,7 +239,8 @@ static const struct argp wait_argp = {
 	.options = wait_options,
 	.parser = wait_parse,
 	.args_doc = "",
-	.doc = "Waits until a run has come to a point.\vStatus 0: it has; 124: time-out; 1: refused, or the run ended; 2: wrong usage.",
+	.doc = "Waits until a run has come to a point.\vStatus 0: it has; 124: time-out; 1: refused, or the run ended; 2: wrong "
+	       "usage.",
 };
 
 static bool hex32(const char *s)

@@ -21,10 +21,11 @@ static const struct {
 	uint32_t baud;
 	speed_t code;
 } speeds[] = {
-	{ 300, B300 }, { 600, B600 }, { 1200, B1200 }, { 2400, B2400 }, { 4800, B4800 }, { 9600, B9600 }, { 19200, B19200 },
-	{ 38400, B38400 }, { 57600, B57600 }, { 115200, B115200 }, { 230400, B230400 }, { 460800, B460800 }, { 500000, B500000 },
-	{ 576000, B576000 }, { 921600, B921600 }, { 1000000, B1000000 }, { 1152000, B1152000 }, { 1500000, B1500000 },
-	{ 2000000, B2000000 }, { 2500000, B2500000 }, { 3000000, B3000000 }, { 3500000, B3500000 }, { 4000000, B4000000 },
+	{ 300, B300 },	       { 600, B600 },	      { 1200, B1200 },	     { 2400, B2400 },	    { 4800, B4800 },
+	{ 9600, B9600 },       { 19200, B19200 },     { 38400, B38400 },     { 57600, B57600 },	    { 115200, B115200 },
+	{ 230400, B230400 },   { 460800, B460800 },   { 500000, B500000 },   { 576000, B576000 },   { 921600, B921600 },
+	{ 1000000, B1000000 }, { 1152000, B1152000 }, { 1500000, B1500000 }, { 2000000, B2000000 }, { 2500000, B2500000 },
+	{ 3000000, B3000000 }, { 3500000, B3500000 }, { 4000000, B4000000 },
 };
 
 static int find_speed(uint32_t baud, speed_t *code)
@@ -71,7 +72,8 @@ static int open_tty(const char *path, uint32_t baud)
 	}
 	fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
-		say("%s: %s%s", path, strerror(errno), errno == EACCES ? " (is this user in the group of serial ports, 'dialout'?)" : "");
+		say("%s: %s%s", path, strerror(errno),
+		    errno == EACCES ? " (is this user in the group of serial ports, 'dialout'?)" : "");
 		return -1;
 	}
 	if (!isatty(fd)) {

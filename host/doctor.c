@@ -19,8 +19,11 @@ static unsigned missing;
 /* state: what was found, or what is wrong, or NULL; a thing that is needed and not there counts as missing. */
 static void row(const char *what, bool there, bool needed, const char *state, const char *advice)
 {
-	printf("%-18s %-4s %s%s%s\n", what, there ? "ok" : needed ? "NO" : "no", state ? state : "", !there && state && *state ? ": " : "",
-	       there ? "" : advice);
+	printf("%-18s %-4s %s%s%s\n", what,
+	       there	? "ok"
+	       : needed ? "NO"
+			: "no",
+	       state ? state : "", !there && state && *state ? ": " : "", there ? "" : advice);
 	if (!there && needed)
 		missing++;
 }
@@ -66,7 +69,8 @@ static void bochs_models(void)
 		text_read_file(&said, output, 1 << 20);
 	}
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
-		row(machines[i], strstr(text_str(&said), wanted[i]) != NULL, true, wanted[i], "this Bochs was built without that CPU model");
+		row(machines[i], strstr(text_str(&said), wanted[i]) != NULL, true, wanted[i],
+		    "this Bochs was built without that CPU model");
 	text_free(&said);
 	free(output);
 	free(path);
@@ -115,7 +119,8 @@ int command_doctor(int argc, char **argv)
 	nests = kvm_nests(why, sizeof(why));
 	row("machine kvm", nests, false, nests ? "nested virtualization works" : why, "the other machines do without");
 	display = getenv("WAYLAND_DISPLAY") || getenv("DISPLAY");
-	row("display", display, false, display ? "for a VNC viewer" : "none here", "look with a VNC viewer from a machine that has one");
+	row("display", display, false, display ? "for a VNC viewer" : "none here",
+	    "look with a VNC viewer from a machine that has one");
 	program("vncviewer", false, "tigervnc-viewer");
 	child_cleanup();
 	if (missing)
@@ -127,6 +132,7 @@ int command_doctor(int argc, char **argv)
 
 void help_doctor(void)
 {
-	puts("Usage: tessera doctor\nShows what this host has and lacks to run Tessera, and what to do about it. Status 1 if something needed "
+	puts("Usage: tessera doctor\nShows what this host has and lacks to run Tessera, and what to do about it. Status 1 if "
+	     "something needed "
 	     "is missing.");
 }

@@ -8,7 +8,7 @@
 
 struct fault_rates {
 	double flip, drop, dup; /* probability for each byte */
-	uint64_t cut_us;        /* each such span ends with a dead second; 0: never */
+	uint64_t cut_us;	/* each such span ends with a dead second; 0: never */
 	uint64_t seed;
 };
 

@@ -134,8 +134,19 @@ static int stage_tree(const struct machine *m)
 static int run_mkrescue(char *program, char *platform, char *iso)
 {
 	char *tree = child_path("iso"), *output = child_path("mkrescue.out");
-	char *argv[] = { program, "-d", platform, "--install-modules=" MODULES, "--modules=" MODULES, "--locales=", "--themes=", "--fonts=",
-			 "--compress=no", "-o", iso, tree, NULL };
+	char *argv[] = { program,
+			 "-d",
+			 platform,
+			 "--install-modules=" MODULES,
+			 "--modules=" MODULES,
+			 "--locales=",
+			 "--themes=",
+			 "--fonts=",
+			 "--compress=no",
+			 "-o",
+			 iso,
+			 tree,
+			 NULL };
 	struct child child = { 0 };
 	struct text said = { 0 };
 	int err = child_start(&child, argv, child_dir(), output);
@@ -185,7 +196,9 @@ char *machine_iso(const struct machine *m)
 
 	if (!program || !platform || !xorriso) {
 		say("%s is not installed: 'make deps', or install the packages grub-common, grub-pc-bin, xorriso and mtools",
-		    !program ? "grub-mkrescue" : !platform ? "GRUB for i386-pc" : "xorriso");
+		    !program	? "grub-mkrescue"
+		    : !platform ? "GRUB for i386-pc"
+				: "xorriso");
 	} else {
 		iso = child_path("run.iso");
 		if (stage_tree(m) != 0 || run_mkrescue(program, platform, iso) != 0) {

@@ -188,9 +188,7 @@ static bool value(struct scan *s)
 		ok = *from == '{' ? object(s) : array(s);
 		s->depth--;
 		return ok;
-	case '"':
-		ok = string(s, &inner, &len);
-		break;
+	case '"': ok = string(s, &inner, &len); break;
 	case 't': ok = word(s, "true"); break;
 	case 'f': ok = word(s, "false"); break;
 	case 'n': ok = word(s, "null"); break;

@@ -77,17 +77,20 @@ static int check_aout(const uint8_t *file, size_t size, size_t at, struct kernel
 	info->entry = le32(file + at + 28);
 	info->kind = KERNEL_AOUT_KLUDGE;
 	if (load > header || header - load > at)
-		return no(-ENOEXEC, why, "its multiboot header has addresses that cannot be: header at 0x%" PRIx64 ", load at 0x%" PRIx64,
-			  header, load);
+		return no(-ENOEXEC, why,
+			  "its multiboot header has addresses that cannot be: header at 0x%" PRIx64 ", load at 0x%" PRIx64, header,
+			  load);
 	skip = at - (header - load);
 	if (!load_end)
 		load_end = load + (size - skip);
 	if (load_end <= load)
-		return no(-ENOEXEC, why, "its multiboot header has addresses that cannot be: load at 0x%" PRIx64 ", end at 0x%" PRIx64, load,
+		return no(-ENOEXEC, why,
+			  "its multiboot header has addresses that cannot be: load at 0x%" PRIx64 ", end at 0x%" PRIx64, load,
 			  load_end);
 	if (load_end - load > size - skip)
-		return no(-ENOEXEC, why, "truncated: its multiboot header asks for %" PRIu64 " bytes from offset %" PRIu64
-			  ", the file has %zu", load_end - load, skip, size);
+		return no(-ENOEXEC, why,
+			  "truncated: its multiboot header asks for %" PRIu64 " bytes from offset %" PRIu64 ", the file has %zu",
+			  load_end - load, skip, size);
 	info->top = bss_end > load_end ? bss_end : load_end;
 	if (info->entry < load || info->entry >= load_end)
 		return no(-ENOEXEC, why, "its entry point 0x%" PRIx64 " is outside of what it loads", info->entry);
@@ -175,11 +178,13 @@ static int check_elf(const uint8_t *file, size_t size, struct kernel_info *info,
 			continue;
 		loads = true;
 		if (s.filesz > s.memsz || s.paddr > UINT64_MAX - s.memsz)
-			return no(-ENOEXEC, why, "an absurd ELF segment %u: %" PRIu64 " bytes of file in %" PRIu64 " of memory at 0x%" PRIx64,
-				  i, s.filesz, s.memsz, s.paddr);
+			return no(-ENOEXEC, why,
+				  "an absurd ELF segment %u: %" PRIu64 " bytes of file in %" PRIu64 " of memory at 0x%" PRIx64, i,
+				  s.filesz, s.memsz, s.paddr);
 		if (s.offset > size || s.filesz > size - s.offset)
-			return no(-ENOEXEC, why, "truncated: segment %u needs %" PRIu64 " bytes from offset %" PRIu64 ", the file has %zu",
-				  i, s.filesz, s.offset, size);
+			return no(-ENOEXEC, why,
+				  "truncated: segment %u needs %" PRIu64 " bytes from offset %" PRIu64 ", the file has %zu", i,
+				  s.filesz, s.offset, size);
 		if (s.paddr + s.memsz > info->top)
 			info->top = s.paddr + s.memsz;
 		if (v.entry - s.vaddr < s.memsz || v.entry - s.paddr < s.memsz)
@@ -202,7 +207,8 @@ static int not_a_kernel(const uint8_t *file, size_t size, const char **why)
 	if (size >= 2 && memcmp(file, gzip, 2) == 0)
 		return no(-ENOEXEC, why, "compressed (gzip): unpack it first");
 	if (size >= SELFMAG && memcmp(file, ELFMAG, SELFMAG) == 0)
-		return no(-ENOEXEC, why, "an ELF file without a multiboot 1 header in its first 8 KiB: not a kernel that can boot here");
+		return no(-ENOEXEC, why,
+			  "an ELF file without a multiboot 1 header in its first 8 KiB: not a kernel that can boot here");
 	return no(-ENOEXEC, why, "not a kernel: no multiboot 1 header in its first 8 KiB, no ELF, no Linux bzImage");
 }
 

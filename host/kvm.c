@@ -45,17 +45,21 @@ bool kvm_nests(char *why, size_t size)
 
 	if (access("/dev/kvm", F_OK) != 0) {
 		snprintf(why, size, "there is no /dev/kvm (load the module %s, or turn virtualization on in the firmware)",
-			 vmx ? "kvm-intel" : svm ? "kvm-amd" : "kvm-intel or kvm-amd");
+			 vmx   ? "kvm-intel"
+			 : svm ? "kvm-amd"
+			       : "kvm-intel or kvm-amd");
 		return false;
 	}
 	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
-		snprintf(why, size, "/dev/kvm: %s%s", strerror(errno), errno == EACCES ? " (add this user to the group 'kvm')" : "");
+		snprintf(why, size, "/dev/kvm: %s%s", strerror(errno),
+			 errno == EACCES ? " (add this user to the group 'kvm')" : "");
 		return false;
 	}
 	close(fd);
 	if (!vmx && !svm) {
-		snprintf(why, size, "/dev/kvm is there, but this CPU shows neither vmx nor svm, so its guests cannot have them either");
+		snprintf(why, size,
+			 "/dev/kvm is there, but this CPU shows neither vmx nor svm, so its guests cannot have them either");
 		return false;
 	}
 	if (!nested_on(module)) {

@@ -8,6 +8,8 @@
 #include "host/say.h"
 
 #define READ_MAX 16384
+#define GATHER_BYTES 64
+#define GATHER_US 100	     /* a socket of this kind holds 277 single bytes */
 #define BUDGET_SPAN_US 20000 /* a limited line saves up for this long at most */
 
 void line_init(struct line *l, int fd, uint32_t rate, const struct fault_rates *faults)
@@ -78,7 +80,8 @@ void line_prepare(struct line *l, struct link *link, struct pollset *p, bool hol
 	fill(l, link, now);
 	want_rx = !hold;
 	want_tx = l->out_pos < l->out_len;
-	pollset_add(p, l->fd, (short)((want_rx && may(l, l->rx_budget) ? POLLIN : 0) | (want_tx && may(l, l->tx_budget) ? POLLOUT : 0)));
+	pollset_add(p, l->fd,
+		    (short)((want_rx && may(l, l->rx_budget) ? POLLIN : 0) | (want_tx && may(l, l->tx_budget) ? POLLOUT : 0)));
 	if (l->rate && ((want_rx && !may(l, l->rx_budget)) || (want_tx && !may(l, l->tx_budget))))
 		pollset_wake(p, now + 1000000 / l->rate + 1000);
 	pollset_wake(p, link_deadline(link, now));
@@ -97,6 +100,12 @@ static void receive(struct line *l, struct link *link)
 		end(l, n < 0 ? errno : 0);
 		return;
 	}
+	/*
+	 * An emulated UART writes byte by byte. Waking up for each costs both sides more than the byte: while they come in
+	 * dribbles, let some gather.
+	 */
+	if (n < GATHER_BYTES)
+		usleep(GATHER_US);
 	l->rx_us = now;
 	l->rx_bytes += (uint64_t)n;
 	l->rx_budget -= (double)n;

@@ -14,16 +14,16 @@
 #include "stream/link.h"
 
 struct line {
-	int fd;                     /* -1: not open (any more) */
-	bool at_end;                /* the far end closed it */
-	int error;                  /* errno of what ended it, or 0 */
-	uint32_t rate;              /* bytes a second each way, 0: no limit of ours */
+	int fd;			      /* -1: not open (any more) */
+	bool at_end;		      /* the far end closed it */
+	int error;		      /* errno of what ended it, or 0 */
+	uint32_t rate;		      /* bytes a second each way, 0: no limit of ours */
 	uint64_t start_us, budget_us; /* rx_budget and tx_budget count from budget_us on */
 	double rx_budget, tx_budget;
 	struct faults rx_faults, tx_faults;
 	uint8_t out[2 * LINK_LINE_MAX];
 	size_t out_len, out_pos;
-	uint64_t rx_us;             /* when something last came */
+	uint64_t rx_us;		     /* when something last came */
 	uint64_t rx_bytes, tx_bytes; /* as the device saw them */
 };
 

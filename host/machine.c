@@ -18,7 +18,7 @@
 #include "host/say.h"
 #include "host/text.h"
 
-#define VMM_MIB 160                 /* beside the guest's memory: the VMM itself, and 64 MiB for pictures */
+#define VMM_MIB 160 /* beside the guest's memory: the VMM itself, and 64 MiB for pictures */
 #define PICTURES (64ull << 20)
 #define OUTPUT_LINES 12
 
@@ -59,7 +59,8 @@ static char *vmm_command_line(const struct options *o)
 	char heads[SPEC_HEADS_TEXT];
 
 	spec_heads_text(&o->heads, heads);
-	text_printf(&t, "wait=host paging=%s dirty=%s heads=%s memory=%u cpus=%u", o->paging, o->dirty, heads, o->memory_mib, o->cpus);
+	text_printf(&t, "wait=host paging=%s dirty=%s heads=%s memory=%u cpus=%u", o->paging, o->dirty, heads, o->memory_mib,
+		    o->cpus);
 	if (o->baud)
 		text_printf(&t, " baud=%u", o->baud);
 	if (o->verbose)

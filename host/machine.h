@@ -10,31 +10,31 @@
 
 /* A file that the boot loader loads for the VMM: the guest, then its modules. Linked as boot/NAME in the run's directory. */
 struct boot_file {
-	char *name;              /* harmless to all loaders, and the only one of its name */
-	char *string;            /* NAME and arguments: what the guest sees */
+	char *name;   /* harmless to all loaders, and the only one of its name */
+	char *string; /* NAME and arguments: what the guest sees */
 };
 
 /* One run of a machine. */
 struct machine {
 	const struct machine_kind *kind;
 	const struct options *o;
-	const char *accel;       /* qemu: "tcg" or "kvm" */
-	char *program;           /* the emulator's path */
-	char *vmm_args;          /* the VMM's command line without the image's name */
-	unsigned mib;            /* the machine's memory */
-	int listen_fd;           /* the emulator connects here */
-	uint16_t port;           /* bochs: its number */
+	const char *accel; /* qemu: "tcg" or "kvm" */
+	char *program;	   /* the emulator's path */
+	char *vmm_args;	   /* the VMM's command line without the image's name */
+	unsigned mib;	   /* the machine's memory */
+	int listen_fd;	   /* the emulator connects here */
+	uint16_t port;	   /* bochs: its number */
 	unsigned file_count;
 	struct boot_file file[1 + OPTIONS_MODULES];
 	struct child child;
-	char *output;            /* file with what the emulator printed */
+	char *output; /* file with what the emulator printed */
 };
 
 struct machine_kind {
 	const char *name;
-	bool by_iso;             /* boots from the GRUB ISO only */
-	uint32_t line_rate;      /* bytes a second of its line by itself, 0: no limit */
-	unsigned hello_sec;      /* how long the VMM may take to say WELCOME */
+	bool by_iso;	    /* boots from the GRUB ISO only */
+	uint32_t line_rate; /* bytes a second of its line by itself, 0: no limit */
+	unsigned hello_sec; /* how long the VMM may take to say WELCOME */
 	/* Says why this machine cannot be had and returns EXIT_TOOL, or 0 having set program and accel. */
 	int (*find)(struct machine *m);
 	/* Starts it. Returns 0 or EXIT_TOOL having said why. */

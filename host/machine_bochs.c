@@ -9,8 +9,8 @@
 #include "host/say.h"
 #include "host/text.h"
 
-#define IPS 50000000u       /* instructions in a simulated second: a smaller number makes the line faster against the CPU */
-#define LINE_RATE 11520u    /* its UART is real: 115,200 baud at most */
+#define IPS 50000000u	 /* instructions in a simulated second: a smaller number makes the line faster against the CPU */
+#define LINE_RATE 11520u /* its UART is real: 115,200 baud at most */
 #define BIOS "/usr/share/bochs/BIOS-bochs-latest"
 #define VGABIOS "/usr/share/bochs/VGABIOS-lgpl-latest"
 
@@ -31,8 +31,8 @@ static const char *cpu_model(const struct machine *m)
 }
 
 /*
- * Debian's Bochs has no display that shows nothing: rfb takes the first free port from 5900 on and waits for nobody. Without the sound
- * and speaker lines it dies in ALSA. sync=none makes time count instructions, so every run is deterministic but for the line.
+ * Debian's Bochs has no display that shows nothing: rfb takes the first free port from 5900 on and waits for nobody. Without the
+ * sound and speaker lines it dies in ALSA. sync=none makes time count instructions, so every run is deterministic but for the line.
  */
 static int write_config(const struct machine *m, const char *path, const char *iso)
 {
@@ -135,8 +135,20 @@ static void explain(const struct machine *m)
 }
 
 const struct machine_kind machine_bochs = {
-	.name = "bochs", .by_iso = true, .line_rate = LINE_RATE, .hello_sec = 90, .find = find, .start = start, .explain = explain,
+	.name = "bochs",
+	.by_iso = true,
+	.line_rate = LINE_RATE,
+	.hello_sec = 90,
+	.find = find,
+	.start = start,
+	.explain = explain,
 };
 const struct machine_kind machine_bochs_svm = {
-	.name = "bochs-svm", .by_iso = true, .line_rate = LINE_RATE, .hello_sec = 90, .find = find, .start = start, .explain = explain,
+	.name = "bochs-svm",
+	.by_iso = true,
+	.line_rate = LINE_RATE,
+	.hello_sec = 90,
+	.find = find,
+	.start = start,
+	.explain = explain,
 };

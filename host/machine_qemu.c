@@ -36,8 +36,8 @@ static int find_kvm(struct machine *m)
 }
 
 /*
- * "FILE ARGS,FILE ARGS": QEMU opens what stands before the first blank and gives the whole string to the kernel. A comma separates, a
- * doubled one stands for itself.
+ * "FILE ARGS,FILE ARGS": QEMU opens what stands before the first blank and gives the whole string to the kernel. A comma separates,
+ * a doubled one stands for itself.
  */
 static char *initrd(const struct machine *m)
 {
@@ -75,8 +75,16 @@ static int add_image(struct machine *m, struct args *a)
 
 static int start(struct machine *m)
 {
-	static const char *const fixed[] = { "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-chardev",
-					     "socket,id=line,path=../line", "-serial", "chardev:line", "-device",
+	static const char *const fixed[] = { "-nodefaults",
+					     "-no-user-config",
+					     "-no-reboot",
+					     "-display",
+					     "none",
+					     "-chardev",
+					     "socket,id=line,path=../line",
+					     "-serial",
+					     "chardev:line",
+					     "-device",
 					     "isa-debug-exit,iobase=0xf4,iosize=4" };
 	struct args a = { 0 };
 	char *path = child_path("line");

@@ -10,9 +10,28 @@
 #include "host/table.h"
 
 enum {
-	OPT_MACHINE = 256, OPT_BOOT, OPT_PAGING, OPT_DIRTY, OPT_HEADS, OPT_MEMORY, OPT_CPUS, OPT_MODULE, OPT_INITRD, OPT_DETERMINISTIC,
-	OPT_EMULATOR_ARG, OPT_VIEW, OPT_LISTEN, OPT_SCREENSHOT, OPT_SERIAL, OPT_LOG, OPT_BAUD, OPT_LINE_ERRORS, OPT_STATS, OPT_TIMEOUT,
-	OPT_CONTROL, OPT_QEMU_EXIT,
+	OPT_MACHINE = 256,
+	OPT_BOOT,
+	OPT_PAGING,
+	OPT_DIRTY,
+	OPT_HEADS,
+	OPT_MEMORY,
+	OPT_CPUS,
+	OPT_MODULE,
+	OPT_INITRD,
+	OPT_DETERMINISTIC,
+	OPT_EMULATOR_ARG,
+	OPT_VIEW,
+	OPT_LISTEN,
+	OPT_SCREENSHOT,
+	OPT_SERIAL,
+	OPT_LOG,
+	OPT_BAUD,
+	OPT_LINE_ERRORS,
+	OPT_STATS,
+	OPT_TIMEOUT,
+	OPT_CONTROL,
+	OPT_QEMU_EXIT,
 };
 
 static const struct argp_option machine_options[] = {
@@ -32,7 +51,8 @@ static const struct argp_option machine_options[] = {
 
 static const struct argp_option line_options[] = {
 	{ "view", OPT_VIEW, "HOW", 0, "auto, vnc or none (auto: vnc)", 2 },
-	{ "listen", OPT_LISTEN, "ADDR:PORT", 0, "where VNC listens: head N at PORT+N (loopback, the first free port from 5900 on)", 2 },
+	{ "listen", OPT_LISTEN, "ADDR:PORT", 0, "where VNC listens: head N at PORT+N (loopback, the first free port from 5900 on)",
+	  2 },
 	{ "screenshot", OPT_SCREENSHOT, "DIR", 0, "leave DIR/head0.png ... at the end and when the guest asks", 2 },
 	{ "serial", OPT_SERIAL, "WHERE", 0, "the guest's serial port: stdio, null or a file", 2 },
 	{ "log", OPT_LOG, "FILE", 0, "the VMM's log (stderr with -v)", 2 },
@@ -236,7 +256,8 @@ static const struct argp run_argp = {
 	.children = run_children,
 	.args_doc = "GUEST [-- ARGS]",
 	.doc = "Runs a guest under Tessera in an emulator and shows its heads.\vGUEST is a multiboot 1 kernel, or @NAME for one of "
-	       "'tessera list'. The exit status is the guest's: V written to port 0xf4 gives 0 for 0, else ((V << 1) | 1) & 0xff; 0 for "
+	       "'tessera list'. The exit status is the guest's: V written to port 0xf4 gives 0 for 0, else ((V << 1) | 1) & 0xff; "
+	       "0 for "
 	       "its power-off; 124 time-out; 126 it crashed; 125 the VMM or the tool failed; 2 wrong usage.",
 };
 
@@ -244,12 +265,13 @@ static const struct argp view_argp = {
 	.parser = view_parse,
 	.children = view_children,
 	.args_doc = "DEVICE",
-	.doc = "Attaches to a machine that already runs Tessera.\vDEVICE is a serial port (/dev/ttyUSB0), unix:PATH or tcp:HOST:PORT.",
+	.doc = "Attaches to a machine that already runs Tessera.\vDEVICE is a serial port (/dev/ttyUSB0), unix:PATH or "
+	       "tcp:HOST:PORT.",
 };
 
 /*
- * argp's and getopt's own messages are one line each once argp's "Try ..." has nowhere to go: no error stream, and no exit. A failed
- * parser has said why itself.
+ * argp's and getopt's own messages are one line each once argp's "Try ..." has nowhere to go: no error stream, and no exit. A
+ * failed parser has said why itself.
  */
 static error_t quiet_parse(int key, char *arg, struct argp_state *state)
 {
@@ -277,7 +299,9 @@ int options_parse(const struct argp *argp, const char *name, int argc, char **ar
 
 static void set_defaults(struct options *o)
 {
-	*o = (struct options){ .machine = "auto", .paging = "hap", .dirty = "auto", .memory_mib = 128, .cpus = 1, .serial = "stdio" };
+	*o = (struct options){
+		.machine = "auto", .paging = "hap", .dirty = "auto", .memory_mib = 128, .cpus = 1, .serial = "stdio"
+	};
 	strcpy(o->listen_addr, "127.0.0.1");
 	o->heads.count = 1;
 	o->heads.head[0].width = 1024;

@@ -29,9 +29,9 @@ struct options {
 	bool deterministic;
 	unsigned emulator_arg_count;
 	const char *emulator_arg[32];
-	const char *guest;       /* as typed; `view`: the device */
-	const char *guest_file;  /* the path it stands for */
-	int guest_argc;          /* the words after -- */
+	const char *guest;	/* as typed; `view`: the device */
+	const char *guest_file; /* the path it stands for */
+	int guest_argc;		/* the words after -- */
 	char **guest_argv;
 	/* the line and what is shown of it (run and view) */
 	enum view_kind view;
@@ -40,9 +40,9 @@ struct options {
 	uint16_t listen_port;
 	const char *screenshot_dir, *serial, *log_file, *stats_file, *control;
 	bool verbose, qemu_exit;
-	uint32_t baud;           /* 0: the machine's own */
+	uint32_t baud; /* 0: the machine's own */
 	struct fault_rates faults;
-	uint64_t timeout_us;     /* 0: none */
+	uint64_t timeout_us; /* 0: none */
 };
 
 /**

@@ -11,7 +11,8 @@ char *paths_in_share(const char *name);
 /** Finds a program in PATH. Returns its path, a new string, or NULL. */
 char *paths_program(const char *name);
 
-/** The directory for control sockets of this user, made with mode 0700 if need be. NULL with a message when it cannot be trusted. */
+/** The directory for control sockets of this user, made with mode 0700 if need be. NULL with a message when it cannot be trusted.
+ */
 char *paths_runtime(void);
 
 #endif

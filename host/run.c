@@ -1,6 +1,7 @@
 /* tessera run: checks what it was given, starts a machine, attends it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,8 @@ static int check_inputs(const struct options *o)
 		close(fd);
 		total += size;
 		if (total > (uint64_t)o->memory_mib << 20) {
-			say("module %s: does not fit into the guest's %u MiB: try a larger --memory", o->module[i].file, o->memory_mib);
+			say("module %s: does not fit into the guest's %u MiB: try a larger --memory", o->module[i].file,
+			    o->memory_mib);
 			return EXIT_USAGE;
 		}
 	}
@@ -109,7 +111,7 @@ int command_run(int argc, char **argv)
 		machine_stop(&m);
 		child_cleanup();
 		status = child_signal_taken(signal_fd);
-		return status ? 128 + status : err;
+		return status && status != SIGCHLD ? 128 + status : err;
 	}
 	/* Bochs' UART has the speed that the VMM sets; QEMU's sends as fast as it can, so its limit is kept here. */
 	limit = m.kind->line_rate ? 0 : o.baud / 10;

@@ -279,8 +279,15 @@ int session_key(struct session *s, bool down, uint16_t scancode)
 
 int session_pointer(struct session *s, unsigned head, unsigned x, unsigned y, uint8_t buttons, int wheel)
 {
-	uint8_t body[7] = { (uint8_t)head, (uint8_t)x, (uint8_t)(x >> 8), (uint8_t)y, (uint8_t)(y >> 8), buttons,
-			    (uint8_t)(int8_t)(wheel > 127 ? 127 : wheel < -127 ? -127 : wheel) };
+	uint8_t body[7] = { (uint8_t)head,
+			    (uint8_t)x,
+			    (uint8_t)(x >> 8),
+			    (uint8_t)y,
+			    (uint8_t)(y >> 8),
+			    buttons,
+			    (uint8_t)(int8_t)(wheel > 127    ? 127
+					      : wheel < -127 ? -127
+							     : wheel) };
 
 	return s->link.up ? send_message(s, LINK_INPUT, MSG_POINTER, body, sizeof(body)) : -ENOTCONN;
 }

@@ -43,7 +43,7 @@ struct session {
 	struct proto_reader reader;
 	const struct session_ops *ops;
 	void *arg;
-	bool was_up;      /* a session stood at some time */
+	bool was_up; /* a session stood at some time */
 	bool broken;
 	uint32_t next_id, window;
 	struct session_request request[SESSION_REQUESTS];

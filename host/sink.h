@@ -9,7 +9,7 @@
 #include "host/text.h"
 
 struct sink {
-	int fd;         /* -1: nowhere */
+	int fd; /* -1: nowhere */
 	bool owned;
 	struct text wait; /* not yet written, from `done` on */
 	size_t done;

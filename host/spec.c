@@ -97,7 +97,8 @@ void spec_heads_text(const struct head_spec *h, char *out)
 	if (!h->count)
 		snprintf(out, SPEC_HEADS_TEXT, "none");
 	for (unsigned i = 0; i < h->count; i++)
-		at += (size_t)snprintf(out + at, SPEC_HEADS_TEXT - at, "%s%ux%u", i ? "," : "", h->head[i].width, h->head[i].height);
+		at += (size_t)snprintf(out + at, SPEC_HEADS_TEXT - at, "%s%ux%u", i ? "," : "", h->head[i].width,
+				       h->head[i].height);
 }
 
 /* "30s", "1500ms" or "30" (seconds). */

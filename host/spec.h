@@ -31,7 +31,8 @@ int spec_faults(const char *s, struct fault_rates *out, const char **why);
 /** Reads a whole decimal or 0x number in [min, max]. Returns 0 or -EINVAL. */
 int spec_number(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
-/** Reads ADDR:PORT, :PORT or PORT; an IPv4 address, 127.0.0.1 where it is missing. addr has room for 16 bytes. Returns 0 or -EINVAL. */
+/** Reads ADDR:PORT, :PORT or PORT; an IPv4 address, 127.0.0.1 where it is missing. addr has room for 16 bytes. Returns 0 or
+ * -EINVAL. */
 int spec_listen(const char *s, char addr[16], uint16_t *port);
 
 #endif

@@ -27,7 +27,7 @@ int text_read_file(struct text *t, const char *path, size_t max);
 /* The last bytes of an endless text. Begin with {.keep = N}. */
 struct tail {
 	struct text t;
-	size_t keep;    /* bytes kept at least, where there were as many; 2 * keep at most */
+	size_t keep;	/* bytes kept at least, where there were as many; 2 * keep at most */
 	uint64_t total; /* bytes ever added */
 };
 

@@ -16,9 +16,9 @@
 
 #define FIRST_PORT 5900
 #define LAST_PORT 5999
-#define OFF_WIDTH 640    /* what a head that is off looks like: black */
+#define OFF_WIDTH 640 /* what a head that is off looks like: black */
 #define OFF_HEIGHT 480
-#define FRAME_US 15000   /* changes are collected for this long */
+#define FRAME_US 15000	    /* changes are collected for this long */
 #define CLIENT_WAIT_MS 2000 /* a viewer that takes nothing for so long is dropped, since all wait for it */
 
 struct head_server {
@@ -110,8 +110,8 @@ static void show_canvas(struct head_server *s)
 	const struct canvas *c = &s->vnc->session->rx.head[s->head];
 	bool on = c->px && c->width && c->height;
 
-	rfbNewFramebuffer(s->screen, on ? (char *)c->px : (char *)s->vnc->off, on ? c->width : OFF_WIDTH, on ? c->height : OFF_HEIGHT,
-			  8, 3, 4);
+	rfbNewFramebuffer(s->screen, on ? (char *)c->px : (char *)s->vnc->off, on ? c->width : OFF_WIDTH,
+			  on ? c->height : OFF_HEIGHT, 8, 3, 4);
 	set_format(s->screen);
 }
 

@@ -1,4 +1,5 @@
-# Guest tests: freestanding 64-bit kernels in ELF32 images. A kernel is guest-tests/NAME.c or all of guest-tests/NAME/; all link the library.
+# Guest tests: freestanding 64-bit kernels in ELF32 images. A kernel is guest-tests/NAME.c, or all of guest-tests/NAME/ where there is
+# a main.c; all link the library.
 .SECONDEXPANSION:
 GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest-tests/lib/*.c)) \
 	$(patsubst %,$(BUILD)/guest/obj/%.o,$(filter-out %/header.asm %/header_aout.asm,$(wildcard guest-tests/lib/*.asm)))
@@ -8,7 +9,8 @@ GUEST_SINGLE := $(patsubst guest-tests/%.c,%,$(wildcard guest-tests/*.c))
 GUEST_FOLDER := $(filter-out lib,$(patsubst guest-tests/%/main.c,%,$(wildcard guest-tests/*/main.c)))
 GUEST_SRC := $(wildcard guest-tests/*.c $(GUEST_FOLDER:%=guest-tests/%/*.c) $(GUEST_FOLDER:%=guest-tests/%/*.asm))
 GUEST_OBJ := $(GUEST_LIB) $(GUEST_HEADER) $(GUEST_HEADER_AOUT) $(patsubst %,$(BUILD)/guest/obj/%.o,$(GUEST_SRC))
-GUEST_BIN := $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST_SINGLE) $(GUEST_FOLDER)) $(BUILD)/guest/hello-elf64.elf $(BUILD)/guest/hello-aout.bin
+GUEST_BIN := $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST_SINGLE) $(GUEST_FOLDER)) $(BUILD)/guest/hello-elf64.elf \
+	$(BUILD)/guest/hello-aout.bin
 
 # Relative to RIP throughout, so that code also runs where CPL 3 sees it (guest-tests/lib/trap.h).
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -I. \

@@ -119,7 +119,7 @@ static bool highest(const struct load *l, struct span room, uint64_t size, uint6
 
 static int place(struct load *l, uint64_t size, uint64_t align, struct span within, bool high, uint64_t *at)
 {
-	struct span best = { 0, 0 }, s;
+	struct span best = { 0, 0 }, s = { 0, 0 };
 	bool found = false;
 
 	if (within.end > GUEST_HIGH_RAM || size > GUEST_HIGH_RAM)
