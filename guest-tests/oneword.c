@@ -1,10 +1,24 @@
-/* Paints one colour, waits until it is on the far end, then (with the argument `word`) changes one word: what does that cost? */
+/*
+ * Paints one colour and waits until the far end shows it. With the argument `word` it then waits for a byte on COM1, changes one
+ * word, and waits again: whoever reads the counters before that byte and at the end knows what one word costs.
+ */
 #include "guest-tests/lib/boot.h"
+#include "guest-tests/lib/cpu.h"
 #include "guest-tests/lib/heads.h"
 #include "guest-tests/lib/painter.h"
 #include "guest-tests/lib/print.h"
 
+#define COM1 0x3f8
+#define LSR_DR 0x01
+
 int main(void);
+
+static void wait_for_byte(void)
+{
+	while (!(inb(COM1 + 5) & LSR_DR))
+		;
+	inb(COM1);
+}
 
 int main(void)
 {
@@ -16,8 +30,11 @@ int main(void)
 		return 1;
 	paint_fill(&heads[0], 0, 0, heads[0].width, heads[0].height, 0x204060);
 	heads_report("solid");
-	if (boot_option("word"))
+	if (boot_option("word")) {
+		print("ready\n");
+		wait_for_byte();
 		paint_pixel(&heads[0], heads[0].width / 2, heads[0].height / 2, 0xff00ff);
+	}
 	heads_report("word");
 	return tests_failed() ? 1 : 0;
 }
