@@ -179,14 +179,20 @@ static void refused(struct vcpu *v, struct vm_exit *x)
 
 /*
  * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off. So for such a
- * guest they are looked for before the entry, which saves other CPUs a round trip.
+ * guest they are looked for before the entry, which saves other CPUs a round trip; once, so that the guest gets on however fast they
+ * come.
  */
 static bool interrupt_pending(struct vcpu *v)
 {
-	if (vcpu_rflags(v) & RFLAGS_IF)
+	struct svm_vcpu *a = v->arch;
+
+	if (a->polled || (vcpu_rflags(v) & RFLAGS_IF)) {
+		a->polled = false;
 		return false;
+	}
 	irq_poll();
-	return v->cpu->irq_timer || v->cpu->irq_uart;
+	a->polled = v->cpu->irq_timer || v->cpu->irq_uart;
+	return a->polled;
 }
 
 static void svm_run(struct vcpu *v, struct vm_exit *x)

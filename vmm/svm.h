@@ -114,6 +114,7 @@ struct svm_vcpu {
 	bool step_tf;             /* RFLAGS.TF was the guest's own */
 	uint64_t step_dr6;
 	uint32_t step_exceptions; /* intercepted but for the step */
+	bool polled;              /* svm_run returned without an entry, for an interrupt of the VMM's */
 	uint64_t flushes;         /* of the TLB, for a report */
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
