@@ -33,6 +33,12 @@ static struct {
 	uint32_t plain_head, plain_tail;
 	uint64_t next_frame_ns, text_ns, progress_ns;
 	uint32_t progress_settled;
+	enum {
+		TX_DONE,  /* there is nothing to send, or the link waits for the host */
+		TX_FIFO,  /* goes on at the UART's interrupt */
+		TX_SLICE, /* goes on at next_slice_ns */
+	} tx_state;
+	uint64_t next_slice_ns;
 	bool serial_stopped;          /* the guest's transmitter waits for room */
 	bool close_bad;               /* the host broke the protocol */
 	uint64_t bitmap[VM_HEAD_PAGES / 64];
@@ -221,8 +227,8 @@ static size_t next_chunk(size_t *budget, uint64_t now_us)
 	}
 }
 
-/* Returns true when there is more to do as soon as the UART's FIFO is empty again. */
-static bool transmit(size_t budget, uint64_t now_us)
+/* Fills the UART as far as it takes bytes and the budget goes. */
+static void transmit(size_t budget, uint64_t now_us)
 {
 	while (budget) {
 		size_t n;
@@ -230,16 +236,28 @@ static bool transmit(size_t budget, uint64_t now_us)
 		if (line.chunk_pos == line.chunk_len) {
 			line.chunk_pos = 0;
 			line.chunk_len = next_chunk(&budget, now_us);
-			if (!line.chunk_len)
-				return budget <= LINE_TILES && !dtx_idle(&line.tx, false);
+			if (!line.chunk_len) {
+				line.tx_state = budget <= LINE_TILES && !dtx_idle(&line.tx, false) ? TX_SLICE : TX_DONE;
+				return;
+			}
 		}
 		n = uart_write(line.chunk + line.chunk_pos, line.chunk_len - line.chunk_pos);
-		if (!n)
-			return true;
+		if (!n) {
+			line.tx_state = TX_FIFO;
+			return;
+		}
 		line.chunk_pos += n;
 		budget -= n < budget ? n : budget;
 	}
-	return true;
+	line.tx_state = TX_SLICE;
+}
+
+/* A UART without a baud rate, as QEMU's, takes all at once: then a guest that has work gets as much time as the line had. */
+static void plan_slice(bool idle, uint64_t started)
+{
+	uint64_t now = time_ns();
+
+	line.next_slice_ns = idle ? now : now + (now - started);
 }
 
 /* Whether the host still takes bytes: it settled something lately, or nothing is owed to it. */
@@ -266,18 +284,33 @@ void line_pump(bool idle)
 		line.next_frame_ns = now + LINE_FRAME_NS;
 	}
 	line.text_ns = 0;
-	uart_tx_interrupt(transmit(idle ? LINE_IDLE_SLICE : LINE_SLICE, now / 1000));
+	transmit(idle ? LINE_IDLE_SLICE : LINE_SLICE, now / 1000);
+	uart_tx_interrupt(line.tx_state == TX_FIFO);
+	plan_slice(idle, now);
 	if (line.serial_stopped && (link_room(&line.link, LINK_SERIAL) > 64 || !line.link.up || !progressing(now))) {
 		line.serial_stopped = false;
 		pc_serial_ready(line.vm->pc);
 	}
 }
 
+/* While bytes wait for the UART, the link's own deadline is now, but nothing can be done about it before they are out. */
+static uint64_t tx_deadline(uint64_t now)
+{
+	uint64_t next;
+
+	switch (line.tx_state) {
+	case TX_FIFO: return UINT64_MAX;
+	case TX_SLICE: return line.next_slice_ns;
+	default:
+		next = link_deadline(&line.link, now / 1000);
+		return next == UINT64_MAX ? next : next * 1000;
+	}
+}
+
 uint64_t line_deadline(void)
 {
-	uint64_t now = time_ns(), next = link_deadline(&line.link, now / 1000);
+	uint64_t next = tx_deadline(time_ns());
 
-	next = next == UINT64_MAX ? next : next * 1000;
 	if (line.link.up && line.next_frame_ns < next)
 		next = line.next_frame_ns;
 	if (line.text_ns && line.text_ns < next)
