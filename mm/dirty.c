@@ -6,127 +6,179 @@
 #include "mm/frames.h"
 #include "mm/layout.h"
 
-void dirty_init(struct dirty *d, struct slat *slat)
+void dirty_init(struct dirty *d, const struct dirty_source *source, void *arg)
 {
 	memset(d, 0, sizeof(*d));
-	d->slat = slat;
+	d->source = source;
+	d->arg = arg;
 }
 
-/* Whether a live range tracks any of count pages from gfn on. */
-static bool tracked(const struct dirty *d, uint64_t gfn, uint64_t count)
+bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count)
 {
-	for (unsigned i = 0; i < d->top; i++) {
-		const struct dirty_range *r = &d->range[i];
+	for (unsigned i = 0; i < d->count; i++) {
+		const struct dirty_range *r = &d->range[d->live[i]];
 
-		if (r->live && r->first < gfn + count && gfn < r->first + r->pages)
+		if (r->first < gfn + count && gfn < r->first + r->pages)
 			return true;
 	}
 	return false;
 }
 
-/* A table of 4 KiB leaves, found once for all pages of the 2 MiB that it maps. */
-struct cursor {
-	uint64_t region, *table; /* region: gfn >> 9 */
-};
+/* ---- bitmaps */
 
-/* The page's entry in its table of 4 KiB leaves, present or not; NULL when no present page has shown such a table yet. */
-static inline uint64_t *entry_at(const struct slat *s, struct cursor *c, uint64_t gfn)
+/* n low bits. */
+static inline uint64_t low_bits(uint64_t n)
 {
-	if (!c->table || c->region != gfn >> 9) {
-		unsigned level;
-		uint64_t *leaf = slat_leaf(s, gfn << PAGE_SHIFT, &level);
-
-		c->region = gfn >> 9;
-		c->table = leaf && level == 1 ? leaf - (gfn & 511) : NULL;
-		if (!c->table)
-			return NULL;
-	}
-	return &c->table[gfn & 511];
+	return n < 64 ? (1ull << n) - 1 : ~0ull;
 }
 
-/* Whether all of the pages are mapped. */
-static bool mapped(const struct slat *s, uint64_t gfn, uint64_t end)
+static uint64_t *bits_of(const struct dirty_range *r, unsigned consumer)
 {
-	struct cursor c = { 0 };
-
-	while (gfn < end) {
-		uint64_t *e = entry_at(s, &c, gfn);
-		unsigned level = 1;
-
-		if (e ? !(*e & s->format->present) : !slat_leaf(s, gfn << PAGE_SHIFT, &level))
-			return false;
-		gfn = (gfn | ((1ull << (9 * (level - 1))) - 1)) + 1;
-	}
-	return true;
+	return r->bits + consumer * (r->words + r->sums);
 }
 
-/* Merges the pages' leaves, where no range is left in the whole 2 MiB: a live range's pages keep leaves of their own. */
-static void merge(struct dirty *d, uint64_t gfn, uint64_t end)
+/* By hand: GCC's builtin needs libgcc, which the VMM has not. */
+static inline uint64_t ones(uint64_t x)
 {
-	for (gfn &= ~511ull; gfn < end; gfn += 512)
-		if (!tracked(d, gfn, 512))
-			slat_merge(d->slat, gfn << PAGE_SHIFT);
+	x -= x >> 1 & 0x5555555555555555;
+	x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+	return ((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56;
+}
+
+static void set_word(const struct dirty_range *r, uint64_t *bits, uint64_t w, uint64_t word)
+{
+	bits[w] |= word;
+	bits[r->words + w / 64] |= 1ull << w % 64;
+}
+
+/* Sets the bits of the pages at, at + 1, ... of r that `word` has, for every consumer. None is past the end. */
+static void set_pages(struct dirty *d, const struct dirty_range *r, uint64_t at, uint64_t word)
+{
+	uint64_t w = at / 64, low = word << at % 64, high = at % 64 ? word >> (64 - at % 64) : 0;
+
+	for (uint32_t c = d->consumers; c; c &= c - 1) {
+		uint64_t *bits = bits_of(r, (unsigned)__builtin_ctz(c));
+
+		set_word(r, bits, w, low);
+		if (high)
+			set_word(r, bits, w + 1, high);
+	}
+}
+
+uint64_t dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word)
+{
+	uint64_t noted = 0;
+
+	for (unsigned i = 0; i < d->count; i++) {
+		const struct dirty_range *r = &d->range[d->live[i]];
+		uint64_t in = word, at = gfn - r->first, before = 0;
+
+		if (at + 63 >= r->pages + 63) /* wraps for pages before the range that the word reaches over */
+			continue;
+		if (gfn < r->first) {
+			before = r->first - gfn;
+			at = 0;
+			in >>= before;
+		}
+		in &= low_bits(r->pages - at);
+		if (!in)
+			continue;
+		set_pages(d, r, at, in);
+		noted |= in << before;
+	}
+	return noted;
+}
+
+void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
+{
+	uint64_t first = gpa >> PAGE_SHIFT, last = (gpa + len - 1 < gpa ? UINT64_MAX : gpa + len - 1) >> PAGE_SHIFT;
+
+	/* Armed pages stay so: a set bit on one is allowed, and the next guest write is just noticed once more. */
+	for (unsigned i = 0; len && i < d->count; i++) {
+		const struct dirty_range *r = &d->range[d->live[i]];
+		uint64_t at, end;
+
+		if (last < r->first || first >= r->first + r->pages)
+			continue;
+		at = first > r->first ? first - r->first : 0;
+		end = last - r->first < r->pages ? last - r->first + 1 : r->pages;
+		d->marks += end - at;
+		for (; at < end; at += 64)
+			set_pages(d, r, at, low_bits(end - at));
+	}
 }
 
 static void fill(struct dirty_range *r, unsigned consumer)
 {
-	memset(r->bits[consumer], 0xff, r->words * 8);
-	if (r->pages % 64)
-		r->bits[consumer][r->words - 1] = (1ull << r->pages % 64) - 1;
-	r->set[consumer] = r->pages;
+	uint64_t *bits = bits_of(r, consumer);
+
+	memset(bits, 0xff, (r->words + r->sums) * 8);
+	bits[r->words - 1] = low_bits((r->pages - 1) % 64 + 1);
+	bits[r->words + r->sums - 1] = low_bits((r->words - 1) % 64 + 1);
+}
+
+/* ---- ranges */
+
+/* Ends the tracking of those of count pages from gfn on that no live range has. */
+static void release(struct dirty *d, uint64_t gfn, uint64_t count)
+{
+	uint64_t end = gfn + count, next;
+
+	for (; gfn < end; gfn = next) {
+		bool alone = true;
+
+		/* [gfn, next) is within one range, or in none. */
+		next = end;
+		for (unsigned i = 0; i < d->count; i++) {
+			const struct dirty_range *r = &d->range[d->live[i]];
+			uint64_t past = r->first + r->pages;
+
+			if (gfn >= past)
+				continue;
+			if (gfn >= r->first) {
+				alone = false;
+				next = past < end ? past : end;
+				break;
+			}
+			if (r->first < next)
+				next = r->first;
+		}
+		if (alone)
+			d->source->end(d, gfn, next - gfn);
+	}
 }
 
 /* Sets up r's place, leaves and bitmaps; r is not live yet. Leaves no trace when it fails. */
 static int range_make(struct dirty *d, struct dirty_range *r, uint64_t gpa, uint64_t len)
 {
-	uint64_t end, g;
+	uint64_t memory;
+	int e;
 
 	if (!len || gpa + len - 1 < gpa)
 		return -EINVAL;
-	*r = (struct dirty_range){ .base = gpa, .len = len, .first = gpa >> PAGE_SHIFT };
-	end = ((gpa + len - 1) >> PAGE_SHIFT) + 1;
-	r->pages = end - r->first;
+	*r = (struct dirty_range){ .base = gpa, .len = len, .first = gpa >> PAGE_SHIFT, .scan = d->source->scan };
+	r->pages = ((gpa + len - 1) >> PAGE_SHIFT) - r->first + 1;
 	r->words = (r->pages + 63) / 64;
-	if (!mapped(d->slat, r->first, end))
-		return -EFAULT;
-	r->frames = (r->words * 8 * DIRTY_CONSUMERS + PAGE_MASK) >> PAGE_SHIFT;
-	r->frames_at = frames_alloc(r->frames, 1);
-	if (!r->frames_at)
+	r->sums = (r->words + 63) / 64;
+	r->frames = ((r->words + r->sums) * 8 * DIRTY_CONSUMERS + PAGE_MASK) >> PAGE_SHIFT;
+	/* Pages first: a range that is larger than all memory asks for none. */
+	e = d->source->begin(d, r->first, r->pages);
+	if (e)
+		return e;
+	memory = frames_alloc(r->frames, 1);
+	if (!memory) {
+		release(d, r->first, r->pages);
 		return -ENOMEM;
-	for (g = r->first; g < end; g = (g | 511) + 1)
-		if (!slat_split(d->slat, g << PAGE_SHIFT)) {
-			merge(d, r->first, g + 1);
-			frames_free(r->frames_at, r->frames);
-			return -ENOMEM;
-		}
-	for (unsigned c = 0; c < DIRTY_CONSUMERS; c++) {
-		r->bits[c] = (uint64_t *)(uintptr_t)r->frames_at + c * r->words;
-		if (d->consumer[c])
-			fill(r, c);
 	}
+	r->bits = (uint64_t *)(uintptr_t)memory;
+	for (uint32_t c = d->consumers; c; c &= c - 1)
+		fill(r, (unsigned)__builtin_ctz(c));
 	return 0;
 }
 
-/* Gives r's pages that no live range tracks back: writable, and merged to large leaves. r is no longer in d's list. */
-static void range_release(struct dirty *d, struct dirty_range *r)
+static struct dirty_range *range_get(struct dirty *d, int range)
 {
-	uint64_t end = r->first + r->pages, next;
-	struct cursor c = { 0 };
-
-	for (uint64_t at = r->first; at < end; at = next) {
-		bool alone;
-
-		next = (at | 511) + 1 < end ? (at | 511) + 1 : end;
-		alone = !tracked(d, at, next - at);
-		for (uint64_t g = at; g < next; g++) {
-			uint64_t *e = entry_at(d->slat, &c, g);
-
-			if (e && (*e & d->slat->format->present) && (alone || !tracked(d, g, 1)))
-				slat_write_allow(d->slat, e);
-		}
-	}
-	merge(d, r->first, end);
-	frames_free(r->frames_at, r->frames);
+	return range >= 0 && range < DIRTY_RANGES && d->range[range].live ? &d->range[range] : NULL;
 }
 
 int dirty_range_add(struct dirty *d, uint64_t gpa, uint64_t len)
@@ -134,22 +186,16 @@ int dirty_range_add(struct dirty *d, uint64_t gpa, uint64_t len)
 	unsigned i = 0;
 	int e;
 
-	while (i < DIRTY_RANGES && d->range[i].live)
-		i++;
-	if (i == DIRTY_RANGES)
+	if (d->count == DIRTY_RANGES)
 		return -ENOSPC;
+	while (d->range[i].live)
+		i++;
 	e = range_make(d, &d->range[i], gpa, len);
 	if (e)
 		return e;
 	d->range[i].live = true;
-	if (d->top <= i)
-		d->top = i + 1;
+	d->live[d->count++] = (uint8_t)i;
 	return (int)i;
-}
-
-static struct dirty_range *range_get(struct dirty *d, int range)
-{
-	return range >= 0 && range < DIRTY_RANGES && d->range[range].live ? &d->range[range] : NULL;
 }
 
 int dirty_range_move(struct dirty *d, int range, uint64_t gpa, uint64_t len)
@@ -165,170 +211,114 @@ int dirty_range_move(struct dirty *d, int range, uint64_t gpa, uint64_t len)
 	old = *r;
 	*r = fresh;
 	r->live = true;
-	range_release(d, &old);
+	release(d, old.first, old.pages);
+	frames_free((uint64_t)(uintptr_t)old.bits, old.frames);
 	return 0;
 }
 
 int dirty_range_remove(struct dirty *d, int range)
 {
 	struct dirty_range *r = range_get(d, range);
+	unsigned i = 0;
 
 	if (!r)
 		return -ENOENT;
+	while (d->live[i] != range)
+		i++;
+	d->live[i] = d->live[--d->count];
 	r->live = false;
-	while (d->top && !d->range[d->top - 1].live)
-		d->top--;
-	range_release(d, r);
+	release(d, r->first, r->pages);
+	frames_free((uint64_t)(uintptr_t)r->bits, r->frames);
 	return 0;
 }
 
+/* ---- consumers */
+
 int dirty_consumer_add(struct dirty *d)
 {
-	unsigned c = 0;
+	unsigned c = (unsigned)__builtin_ctz(~d->consumers);
 
-	while (c < DIRTY_CONSUMERS && d->consumer[c])
-		c++;
-	if (c == DIRTY_CONSUMERS)
+	if (c >= DIRTY_CONSUMERS)
 		return -ENOSPC;
-	d->consumer[c] = true;
-	for (unsigned i = 0; i < d->top; i++)
-		if (d->range[i].live)
-			fill(&d->range[i], c);
+	d->consumers |= 1u << c;
+	for (unsigned i = 0; i < d->count; i++)
+		fill(&d->range[d->live[i]], c);
 	return (int)c;
+}
+
+static bool is_consumer(const struct dirty *d, int consumer)
+{
+	return consumer >= 0 && consumer < DIRTY_CONSUMERS && (d->consumers >> consumer & 1);
 }
 
 int dirty_consumer_remove(struct dirty *d, int consumer)
 {
-	if (consumer < 0 || consumer >= DIRTY_CONSUMERS || !d->consumer[consumer])
+	if (!is_consumer(d, consumer))
 		return -ENOENT;
-	d->consumer[consumer] = false;
+	d->consumers &= ~(1u << consumer);
 	return 0;
 }
 
-/* Sets the bits of the pages first..last in every range and for every consumer. Returns how many pages of ranges these are. */
-static uint64_t mark(struct dirty *d, uint64_t first, uint64_t last)
+/* Moves the words of `bits` that are named in a summary word to the bitmap, and arms their pages. Returns how many pages these are.
+ */
+static uint64_t take(struct dirty *d, const struct dirty_range *r, uint64_t *bits, uint64_t *bitmap, size_t sum)
 {
-	uint64_t count = 0;
+	uint64_t todo = bits[r->words + sum], n = 0;
 
-	for (unsigned i = 0; i < d->top; i++) {
-		struct dirty_range *r = &d->range[i];
-		uint64_t from, to;
+	bits[r->words + sum] = 0;
+	for (; todo; todo &= todo - 1) {
+		uint64_t w = sum * 64 + (unsigned)__builtin_ctzll(todo), word = bits[w], kept = 0;
 
-		if (!r->live || last < r->first || first >= r->first + r->pages)
+		if (!word)
 			continue;
-		from = first > r->first ? first - r->first : 0;
-		to = last - r->first < r->pages ? last - r->first : r->pages - 1;
-		count += to - from + 1;
-		for (unsigned c = 0; c < DIRTY_CONSUMERS; c++)
-			for (uint64_t n = from; d->consumer[c] && n <= to; n++) {
-				uint64_t *word = &r->bits[c][n / 64], bit = 1ull << n % 64;
-
-				r->set[c] += !(*word & bit);
-				*word |= bit;
-			}
+		if (d->source->arm)
+			kept = d->source->arm(d, r->first + w * 64, word);
+		bits[w] = 0;
+		if (kept)
+			set_word(r, bits, w, kept);
+		bitmap[w] = word;
+		n += ones(word);
 	}
-	return count;
-}
-
-/* By hand: GCC's builtin needs libgcc, which the VMM has not. */
-static size_t ones(uint64_t word)
-{
-	size_t n = 0;
-
-	for (; word; word &= word - 1)
-		n++;
 	return n;
-}
-
-/* Write-protects the pages of a bitmap word, whose bit 0 is gfn. Returns those that stay writable: no memory to split a leaf. */
-static uint64_t protect_word(struct slat *s, struct cursor *c, uint64_t gfn, uint64_t word)
-{
-	const uint64_t write = s->format->write;
-	uint64_t kept = 0;
-
-	for (; word; word &= word - 1) {
-		uint64_t g = gfn + (unsigned)__builtin_ctzll(word), *e = entry_at(s, c, g);
-
-		if (!e)
-			e = slat_split(s, g << PAGE_SHIFT);
-		if (e && (*e & write))
-			slat_write_protect(s, e);
-		else if (!e && slat_leaf(s, g << PAGE_SHIFT, NULL))
-			kept |= word & -word;
-	}
-	return kept;
-}
-
-static bool pair_get(struct dirty *d, int consumer, int range, struct dirty_range **r)
-{
-	*r = range_get(d, range);
-	return *r && consumer >= 0 && consumer < DIRTY_CONSUMERS && d->consumer[consumer];
 }
 
 long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, size_t words)
 {
-	struct cursor c = { 0 };
-	struct dirty_range *r;
-	long n;
+	struct dirty_range *r = range_get(d, range);
+	uint64_t n = 0, *bits;
 
-	if (!pair_get(d, consumer, range, &r))
+	if (!r || !is_consumer(d, consumer))
 		return -ENOENT;
 	if (words < r->words)
 		return -ENOSPC;
 	d->queries++;
-	n = (long)r->set[consumer];
-	if (!n) {
-		memset(bitmap, 0, words * 8);
-		return 0;
-	}
-	r->set[consumer] = 0;
-	for (size_t w = 0; w < r->words; w++) {
-		uint64_t *bits = &r->bits[consumer][w];
-
-		bitmap[w] = *bits;
-		if (!*bits)
-			continue;
-		*bits = protect_word(d->slat, &c, r->first + w * 64, *bits);
-		r->set[consumer] += ones(*bits);
-	}
-	memset(bitmap + r->words, 0, (words - r->words) * 8);
-	d->reported += (uint64_t)n;
-	return n;
+	if (d->source->harvest)
+		d->source->harvest(d, r->first, r->pages);
+	memset(bitmap, 0, words * 8);
+	bits = bits_of(r, (unsigned)consumer);
+	for (size_t sum = 0; sum < r->sums; sum++)
+		if (bits[r->words + sum])
+			n += take(d, r, bits, bitmap, sum);
+	d->reported += n;
+	if (d->source->judge)
+		d->source->judge(d, r, n);
+	return (long)n;
 }
 
 int dirty_put_back(struct dirty *d, int consumer, int range, const uint64_t *bitmap, size_t words)
 {
-	struct dirty_range *r;
+	struct dirty_range *r = range_get(d, range);
 
-	if (!pair_get(d, consumer, range, &r))
+	if (!r || !is_consumer(d, consumer))
 		return -ENOENT;
-	for (size_t w = 0; w < r->words && w < words; w++) {
-		uint64_t valid = w + 1 == r->words && r->pages % 64 ? (1ull << r->pages % 64) - 1 : ~0ull;
-		uint64_t fresh = bitmap[w] & valid & ~r->bits[consumer][w];
-
-		r->bits[consumer][w] |= fresh;
-		r->set[consumer] += ones(fresh);
-	}
+	for (size_t w = 0; w < r->words && w < words; w++)
+		if (bitmap[w])
+			set_word(r, bits_of(r, (unsigned)consumer), w, bitmap[w] & low_bits(r->pages - w * 64));
 	return 0;
 }
 
-bool dirty_write_fault(struct dirty *d, uint64_t gpa)
+void dirty_harvest(struct dirty *d, uint64_t gpa, uint64_t len)
 {
-	unsigned level;
-	uint64_t *leaf = slat_leaf(d->slat, gpa, &level);
-
-	if (!leaf || level != 1 || (*leaf & d->slat->format->write) || !mark(d, gpa >> PAGE_SHIFT, gpa >> PAGE_SHIFT))
-		return false;
-	d->faults++;
-	slat_write_allow(d->slat, leaf);
-	return true;
-}
-
-void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
-{
-	uint64_t last = len ? gpa + len - 1 : gpa;
-
-	/* The leaf's protection stays: a set bit on a protected page is allowed, and the next guest write just faults once. */
-	if (len)
-		d->marks += mark(d, gpa >> PAGE_SHIFT, (last < gpa ? UINT64_MAX : last) >> PAGE_SHIFT);
+	if (d->source->harvest && len)
+		d->source->harvest(d, gpa >> PAGE_SHIFT, ((gpa + len - 1) >> PAGE_SHIFT) - (gpa >> PAGE_SHIFT) + 1);
 }

@@ -4,16 +4,16 @@
  * A range is any run of bytes of guest memory; ranges may overlap and share pages. A consumer is someone who asks: the stream, a
  * test oracle, a checkpoint. Each (range, consumer) pair has its own bitmap, so a query by one never changes what another will see.
  *
- * The invariant, by write faults: a page whose leaf is writable has its bit set in every (range, consumer) that covers it. So
- *  - the first write after a query faults once, sets the bits and makes the page writable;
- *  - a query takes its own bits and write-protects just those pages;
- *  - a new range or consumer starts with all bits set, and no page of it needs a fault for that.
- * Only the pages of ranges are split to 4 KiB; they merge back when the last range leaves.
- * A new mapping is writable, whatever was there before: who maps memory under a live range calls dirty_mark for it.
+ * Below it a dirty source notices writes. A page is armed when its next write will be noticed. The invariant, whatever the source:
+ * a page that is not armed has its bit set in every (range, consumer) that covers it, or a write to it is already noted somewhere
+ * that a query looks at first. So a new range or consumer starts with all bits set, and no page of it needs arming for that.
+ * Only the pages of ranges are treated so: their leaves are split to 4 KiB and merge back when the last range leaves.
+ * A new mapping is not armed: who maps memory under a live range calls dirty_mark for it, and who takes a mapping away calls
+ * dirty_harvest before.
  *
- * Order (what makes a query lossless): the vCPU is outside of guest mode while the VMM runs, so bits are taken and pages protected
- * in one step for the guest; slat.stale makes the next entry flush once for all of it. The caller reads the pages' content after
- * the query and before the guest runs again, or later: a later write is in the next query.
+ * Order (what makes a query lossless): the vCPU is outside of guest mode while the VMM runs, so bits are taken and pages armed in
+ * one step for the guest; slat.stale makes the next entry flush once for all of it. The caller reads the pages' content after the
+ * query and before the guest runs again, or later: a later write is in the next query.
  */
 #ifndef MM_DIRTY_H
 #define MM_DIRTY_H
@@ -22,32 +22,54 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mm/slat.h"
-
 #define DIRTY_RANGES 128
 #define DIRTY_CONSUMERS 8
 
+struct dirty;
+
 struct dirty_range {
 	bool live;
-	uint64_t base, len;                 /* bytes, guest-physical */
-	uint64_t first;                     /* gfn of the first page */
-	size_t pages, words;                /* words of 64 bits in each bitmap */
-	uint64_t *bits[DIRTY_CONSUMERS];    /* bit i: page first + i */
-	size_t set[DIRTY_CONSUMERS];        /* how many are set */
-	uint64_t frames_at;                 /* the bitmaps' memory */
-	size_t frames;
+	uint64_t base, len; /* bytes, guest-physical */
+	uint64_t first;	    /* gfn of the first page */
+	uint64_t pages;
+	size_t words, sums; /* words of 64 bits in a bitmap, and in its summary */
+	uint64_t *bits; /* for each consumer: the bitmap (bit i: page first + i), then its summary (bit w: word w may have bits) */
+	size_t frames;	/* their memory */
+	bool scan;	/* for the source: to be scanned, not write-protected */
+	int8_t streak;	/* for the source: how many dense (> 0) or sparse (< 0) queries there were in a row */
+};
+
+/* How writes are noticed. Words of pages: bit i is page gfn + i; the first page is any, not a multiple of 64. */
+struct dirty_source {
+	const char *name;
+	bool scan; /* what a new range's `scan` is */
+	/* These pages are in a range from now on: makes leaves for them. Some may be in others already. 0; -EFAULT: not all are
+	 * mapped; -ENOMEM. On error no trace is left. */
+	int (*begin)(struct dirty *d, uint64_t gfn, uint64_t count);
+	/* These pages are in no range any more: rights back, leaves merged. */
+	void (*end)(struct dirty *d, uint64_t gfn, uint64_t count);
+	/* Notes what the hardware recorded about these pages. NULL: it records nothing. */
+	void (*harvest)(struct dirty *d, uint64_t gfn, uint64_t count);
+	/* The word's pages are taken by a consumer: arms them. Returns those that could not be: they stay dirty. NULL: harvest did.
+	 */
+	uint64_t (*arm)(struct dirty *d, uint64_t gfn, uint64_t word);
+	/* After a query of r that reported n pages: may choose another way. Or NULL. */
+	void (*judge)(struct dirty *d, struct dirty_range *r, uint64_t n);
 };
 
 struct dirty {
-	struct slat *slat;
-	bool consumer[DIRTY_CONSUMERS];
-	unsigned top;                       /* ranges 0..top-1 may be live */
+	const struct dirty_source *source;
+	void *arg;	    /* the source's: struct slat * for those of mm/dirty_slat.c */
+	uint32_t consumers; /* bit c: there is consumer c */
+	unsigned count;	    /* of live ranges; live[] has their numbers, in no order */
+	uint8_t live[DIRTY_RANGES];
 	struct dirty_range range[DIRTY_RANGES];
-	uint64_t faults, queries, reported, marks; /* counters; reported and marks in pages, marks in each range that has the page */
+	uint64_t faults, queries, reported,
+		marks; /* counters; reported and marks in pages, marks in each range that has the page */
 };
 
-/** Begins with no range and no consumer. slat must outlive d. */
-void dirty_init(struct dirty *d, struct slat *slat);
+/** Begins with no range and no consumer. arg, for the source, must outlive d. */
+void dirty_init(struct dirty *d, const struct dirty_source *source, void *arg);
 
 /**
  * Tracks [gpa, gpa+len). Every page of it is dirty for every consumer.
@@ -67,8 +89,8 @@ int dirty_consumer_add(struct dirty *d);
 int dirty_consumer_remove(struct dirty *d, int consumer);
 
 /**
- * Takes what was written in `range` since this consumer's last query. A page that could not be protected for lack of memory (only
- * if it was mapped anew, in a larger leaf) is reported and stays dirty.
+ * Takes what was written in `range` since this consumer's last query. A page that could not be armed for lack of memory (only if it
+ * was mapped anew, in a larger leaf) is reported and stays dirty.
  * @bitmap  receives one bit a page (bit 0: the page of the range's first byte); words 64-bit words of room, all are written
  * Returns the number of dirty pages; -ENOENT; -ENOSPC where the room is too small (nothing is taken then).
  */
@@ -77,13 +99,35 @@ long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, siz
 /** Puts back what a query took and could not be delivered: those pages will be reported to this consumer again. 0 or -ENOENT. */
 int dirty_put_back(struct dirty *d, int consumer, int range, const uint64_t *bitmap, size_t words);
 
+/** The VMM itself wrote [gpa, gpa+len) for the guest (emulator, devices, loader): counts as a write, in every source. */
+void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len);
+
+/** The mappings of [gpa, gpa+len) are about to go: what the hardware recorded in them is noted first. */
+void dirty_harvest(struct dirty *d, uint64_t gpa, uint64_t len);
+
+/* ---- for sources */
+
+/** Writes to the pages of a word were noticed. Returns those that are in a range. */
+uint64_t dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);
+
+/** A write to this page was noticed: sets its bit in every range and for every consumer that has it. Returns whether any range has.
+ */
+static inline bool dirty_note(struct dirty *d, uint64_t gfn)
+{
+	return dirty_note_word(d, gfn, 1);
+}
+
+/** Whether a range has any of count pages from gfn on. */
+bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count);
+
+/* ---- second-level tables (mm/dirty_slat.c) */
+
+extern const struct dirty_source dirty_fault;
+
 /**
  * The guest's write to gpa was stopped. Returns true when a range's page was protected there: it is dirty and writable now, and the
  * write can be done again. False: not ours, or the page is writable and a stale translation stopped the write.
  */
 bool dirty_write_fault(struct dirty *d, uint64_t gpa);
-
-/** The VMM itself wrote [gpa, gpa+len) for the guest (emulator, devices, loader): counts as a write, in every source. */
-void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len);
 
 #endif

@@ -33,6 +33,7 @@ static void table_free(struct slat *s, uint64_t entry)
 	frames_free(entry & PT_ADDR_MASK, 1);
 	s->tables--;
 	s->stale = true;
+	s->dir = NULL;
 }
 
 int slat_init(struct slat *s, const struct pt_format *format, unsigned max_leaf, bool ad_bits)
@@ -70,6 +71,23 @@ uint64_t *slat_leaf(const struct slat *s, uint64_t gpa, unsigned *level)
 	if (level)
 		*level = l;
 	return e;
+}
+
+uint64_t *slat_region_find(struct slat *s, uint64_t gpa)
+{
+	const struct pt_format *f = s->format;
+	uint64_t table = s->root;
+
+	if (gpa >> SLAT_BITS)
+		return NULL;
+	for (unsigned l = f->levels; l > 2; l--) {
+		table = table_at(table)[pt_index(f, l, gpa)];
+		if (!(table & f->present) || pt_is_leaf(f, l, table))
+			return NULL;
+	}
+	s->dir = table_at(table);
+	s->dir_at = gpa >> 30;
+	return &s->dir[pt_index(f, 2, gpa)];
 }
 
 /* Replaces a large leaf by a table of leaves one level down that map the same with the same rights. */

@@ -13,11 +13,12 @@
 
 struct slat {
 	const struct pt_format *format;
-	uint64_t root;          /* hpa of the top table (4 levels) */
-	unsigned max_leaf;      /* largest leaf level the CPU allows: 1 (4 KiB), 2 (2 MiB), 3 (1 GiB) */
-	bool ad_bits;           /* the CPU sets accessed and dirty bits (EPT: when enabled in EPTP; NPT: always) */
-	bool stale;             /* rights were taken away since the last flush; whoever enters the guest flushes and clears */
-	size_t tables;          /* frames used by tables */
+	uint64_t root;	       /* hpa of the top table (4 levels) */
+	unsigned max_leaf;     /* largest leaf level the CPU allows: 1 (4 KiB), 2 (2 MiB), 3 (1 GiB) */
+	bool ad_bits;	       /* the CPU sets accessed and dirty bits (EPT: when enabled in EPTP; NPT: always) */
+	bool stale;	       /* rights were taken away since the last flush; whoever enters the guest flushes and clears */
+	size_t tables;	       /* frames used by tables */
+	uint64_t *dir, dir_at; /* the level-2 table that slat_region found last, and its gpa >> 30; NULL: none */
 };
 
 /** Begins empty tables. max_leaf, ad_bits: by the vendor's features. Returns 0 or -ENOMEM. */
@@ -46,6 +47,26 @@ void slat_merge(struct slat *s, uint64_t gpa);
 
 /** The leaf entry that translates gpa, and its level; NULL when none does. */
 uint64_t *slat_leaf(const struct slat *s, uint64_t gpa, unsigned *level);
+
+/** As slat_region; always walks. */
+uint64_t *slat_region_find(struct slat *s, uint64_t gpa);
+
+/**
+ * The entry of level 2 that maps the 2 MiB of gpa: a leaf, the way to a table of 4 KiB leaves, or not present. NULL where there is
+ * no such entry: a leaf of 1 GiB, or nothing, maps gpa. Cheap when asked again within the same 1 GiB. Valid until a merge or unmap.
+ */
+static inline uint64_t *slat_region(struct slat *s, uint64_t gpa)
+{
+	return s->dir && s->dir_at == gpa >> 30 ? &s->dir[gpa >> 21 & 511] : slat_region_find(s, gpa);
+}
+
+/** The table that a region's entry leads to; NULL when it is a leaf or not present. */
+static inline uint64_t *slat_region_table(const struct slat *s, const uint64_t *region)
+{
+	return region && (*region & s->format->present) && !(*region & s->format->large)
+		       ? (uint64_t *)(uintptr_t)(*region & PT_ADDR_MASK)
+		       : NULL;
+}
 
 /** Takes away the write right of a 4 KiB leaf from slat_split. */
 static inline void slat_write_protect(struct slat *s, uint64_t *leaf)

@@ -202,7 +202,7 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 		snprintf(why, why_len, "no memory for the second-level tables");
 		return NULL;
 	}
-	dirty_init(&vm->dirty, &vm->slat);
+	dirty_init(&vm->dirty, &dirty_fault, &vm->slat);
 	vm->mem.dirty = &vm->dirty;
 	if (make_ram(vm, why, why_len) || make_heads(vm, opt->heads, why, why_len))
 		return NULL;
