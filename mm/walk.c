@@ -34,11 +34,16 @@ static uint64_t reserved_bits(const struct walk_mode *m, unsigned level, uint64_
 	return r & entry;
 }
 
-static bool is_leaf(const struct walk_mode *m, unsigned level, uint64_t entry)
+bool walk_is_leaf(const struct walk_mode *m, unsigned level, uint64_t entry)
 {
 	if (m->format == &pt_legacy32 && !m->pse)
 		return level == 1;
 	return pt_is_leaf(m->format, level, entry);
+}
+
+uint64_t walk_reserved(const struct walk_mode *m, unsigned level, uint64_t entry)
+{
+	return reserved_bits(m, level, entry, walk_is_leaf(m, level, entry));
 }
 
 /* SDM vol. 3, 4.6.1: may this access use a page with these combined rights? */
@@ -60,7 +65,7 @@ static bool allowed(const struct walk_mode *m, struct walk_access a, bool user_p
 	return !(a.fetch && nx);
 }
 
-static uint64_t leaf_address(const struct walk_mode *m, unsigned level, uint64_t entry, uint64_t va)
+uint64_t walk_leaf_address(const struct walk_mode *m, unsigned level, uint64_t entry, uint64_t va)
 {
 	uint64_t offset = (1ull << pt_shift(m->format, level)) - 1;
 
@@ -98,7 +103,7 @@ static int walk_once(const struct walk_mode *m, const struct walk_mem *mem, uint
 			return e;
 		if (!(entry & f->present))
 			return 1;
-		leaf = is_leaf(m, level, entry);
+		leaf = walk_is_leaf(m, level, entry);
 		if (reserved_bits(m, level, entry, leaf)) {
 			r->error |= PF_P | PF_RSVD;
 			return 1;
@@ -111,20 +116,25 @@ static int walk_once(const struct walk_mode *m, const struct walk_mem *mem, uint
 				e = set_bits(mem, addr, f->entry_size, entry, f->accessed);
 				if (e)
 					return e;
+				entry |= f->accessed;
 			}
 		}
+		r->entry[level] = entry;
 		if (leaf)
 			break;
-		table = f->entry_size == 4 ? entry & 0xfffff000 : entry & PT_ADDR_MASK;
+		table = walk_next_table(m, entry);
 	}
 	if (!allowed(m, a, user_page, writable, nx)) {
 		r->error |= PF_P;
 		return 1;
 	}
 	r->level = level;
-	r->gpa = leaf_address(m, level, entry, va);
+	r->gpa = walk_leaf_address(m, level, entry, va);
 	r->error = 0;
-	return update ? set_bits(mem, addr, f->entry_size, entry, f->accessed | (a.write ? f->dirty : 0)) : 0;
+	if (!update)
+		return 0;
+	r->entry[level] |= f->accessed | (a.write ? f->dirty : 0);
+	return set_bits(mem, addr, f->entry_size, entry, r->entry[level]);
 }
 
 int guest_walk(const struct walk_mode *m, const struct walk_mem *mem, uint64_t va, struct walk_access a, bool update,

@@ -33,6 +33,7 @@ struct walk_result {
 	uint64_t gpa;      /* of the byte at va */
 	unsigned level;    /* of the leaf; 0: paging is off */
 	uint32_t error;    /* page-fault error code when the walk faults */
+	uint64_t entry[5]; /* the entries used, by level, with the A and D that the walk has set; of a walk that did not fault */
 };
 
 /**
@@ -43,5 +44,17 @@ struct walk_result {
  */
 int guest_walk(const struct walk_mode *m, const struct walk_mem *mem, uint64_t va, struct walk_access a, bool update,
 	       struct walk_result *r);
+
+/** Bits of an entry at this level that are set and reserved (SDM vol. 3, 4.3 to 4.5). */
+uint64_t walk_reserved(const struct walk_mode *m, unsigned level, uint64_t entry);
+/** Whether a present entry at this level maps a page itself. */
+bool walk_is_leaf(const struct walk_mode *m, unsigned level, uint64_t entry);
+/** Guest-physical address of the byte at va in the page that a leaf maps. */
+uint64_t walk_leaf_address(const struct walk_mode *m, unsigned level, uint64_t entry, uint64_t va);
+/** The guest-physical address of the table that an entry points to. */
+static inline uint64_t walk_next_table(const struct walk_mode *m, uint64_t entry)
+{
+	return m->format->entry_size == 4 ? entry & 0xfffff000 : entry & PT_ADDR_MASK;
+}
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "mm/dirty.h"
 #include "mm/layout.h"
+#include "mm/shadow.h"
 
 /* Index of the first slot that is not wholly below gpa. */
 static unsigned find(const struct guest_mem *m, uint64_t gpa)
@@ -61,6 +62,16 @@ static uint8_t *piece(const struct guest_mem *m, uint64_t gpa, size_t len, size_
 	return (uint8_t *)(uintptr_t)(s->hpa + offset);
 }
 
+static void written(struct guest_mem *m, uint64_t gpa, size_t len)
+{
+	if (!len)
+		return;
+	if (m->dirty)
+		dirty_mark(m->dirty, gpa, len);
+	if (m->shadow)
+		shadow_written(m->shadow, gpa, len);
+}
+
 /* 0 when all of the bytes are RAM. Looking first keeps a copy all or nothing. */
 static int check(const struct guest_mem *m, uint64_t gpa, size_t len)
 {
@@ -102,9 +113,26 @@ int guest_mem_write(struct guest_mem *m, uint64_t gpa, const void *src, size_t l
 
 		memcpy(to, from, got);
 	}
-	if (m->dirty && len)
-		dirty_mark(m->dirty, gpa, len);
+	written(m, gpa, len);
 	return 0;
+}
+
+int guest_mem_cas(struct guest_mem *m, uint64_t gpa, unsigned size, uint64_t old, uint64_t value)
+{
+	size_t got;
+	uint8_t *at = piece(m, gpa, size, &got);
+	uint32_t old32 = (uint32_t)old;
+	bool same;
+
+	if (!at || got < size)
+		return -EFAULT;
+	if (size == 4)
+		same = __atomic_compare_exchange_n((uint32_t *)(void *)at, &old32, (uint32_t)value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	else
+		same = __atomic_compare_exchange_n((uint64_t *)(void *)at, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	if (same && m->dirty)
+		dirty_mark(m->dirty, gpa, size);
+	return !same;
 }
 
 int guest_mem_fill(struct guest_mem *m, uint64_t gpa, uint8_t value, size_t len)
@@ -119,7 +147,6 @@ int guest_mem_fill(struct guest_mem *m, uint64_t gpa, uint8_t value, size_t len)
 
 		memset(to, value, got);
 	}
-	if (m->dirty && len)
-		dirty_mark(m->dirty, gpa, len);
+	written(m, gpa, len);
 	return 0;
 }

@@ -10,18 +10,22 @@
 #include <stdint.h>
 
 struct dirty;
+struct guest_frame;
+struct shadow;
 
 #define MEM_SLOTS 24
 
 struct mem_slot {
 	uint64_t gpa, len; /* whole pages */
 	uint64_t hpa;      /* contiguous; also the VMM's pointer */
+	struct guest_frame *frame; /* the shadow pager's, one a page; NULL without it */
 };
 
 struct guest_mem {
 	unsigned count;
 	struct mem_slot slot[MEM_SLOTS]; /* sorted by gpa, never overlapping */
 	struct dirty *dirty;             /* may be NULL (host tests) */
+	struct shadow *shadow;           /* NULL: no shadow paging */
 };
 
 /** Adds RAM. Returns 0, -EEXIST on overlap, -ENOSPC, -EINVAL (alignment, wrap). */
@@ -30,9 +34,21 @@ int guest_mem_add(struct guest_mem *m, uint64_t gpa, uint64_t len, uint64_t hpa)
 /** The slot that holds gpa, or NULL. */
 const struct mem_slot *guest_mem_slot(const struct guest_mem *m, uint64_t gpa);
 
+/** The same, for whoever keeps state in it; NULL too when there is none. */
+static inline struct mem_slot *guest_mem_slot_for_change(struct guest_mem *m, uint64_t gpa)
+{
+	return (struct mem_slot *)(uintptr_t)guest_mem_slot(m, gpa);
+}
+
 /** Copies len bytes; may cross slots. Returns 0, or -EFAULT when any byte is not RAM (nothing is copied then). */
 int guest_mem_read(const struct guest_mem *m, uint64_t gpa, void *dst, size_t len);
 int guest_mem_write(struct guest_mem *m, uint64_t gpa, const void *src, size_t len);
+
+/**
+ * Compares and exchanges an entry of a guest's page table, 4 or 8 bytes, aligned, as the CPU does when it sets A and D (SDM vol. 3,
+ * 4.8): counts as a write for the tracker, but the shadow pager knows of it. Returns 0; 1: another value was there; -EFAULT.
+ */
+int guest_mem_cas(struct guest_mem *m, uint64_t gpa, unsigned size, uint64_t old, uint64_t value);
 
 /** Fills with a byte. */
 int guest_mem_fill(struct guest_mem *m, uint64_t gpa, uint8_t value, size_t len);

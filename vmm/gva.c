@@ -48,16 +48,9 @@ static int table_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
 	return guest_mem_read(arg, addr, value, size);
 }
 
-/* One vCPU and the VMM not at the same time: read, compare, write is atomic for the guest. */
 static int table_cas(void *arg, uint64_t addr, unsigned size, uint64_t old, uint64_t value)
 {
-	uint64_t now = 0;
-
-	if (guest_mem_read(arg, addr, &now, size))
-		return -EFAULT;
-	if (now != old)
-		return 1;
-	return guest_mem_write(arg, addr, &value, size);
+	return guest_mem_cas(arg, addr, size, old, value);
 }
 
 int gva_translate(struct vcpu *v, uint64_t gva, struct walk_access a, uint64_t *gpa)

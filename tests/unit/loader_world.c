@@ -18,6 +18,12 @@ void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
 	fail();
 }
 
+void shadow_written(struct shadow *sh, uint64_t gpa, uint64_t len)
+{
+	(void)sh, (void)gpa, (void)len;
+	fail();
+}
+
 uint8_t *ram;
 struct guest_mem mem;
 struct loader_map map[MAP_ENTRIES] = {

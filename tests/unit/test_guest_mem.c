@@ -27,6 +27,17 @@ void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
 	marked_len = len;
 }
 
+/* Stands in for the shadow pager. */
+static unsigned shadow_writes;
+
+void shadow_written(struct shadow *sh, uint64_t gpa, uint64_t len)
+{
+	assert_non_null(sh);
+	assert_int_equal(gpa, marked_gpa);
+	assert_int_equal(len, marked_len);
+	shadow_writes++;
+}
+
 static uint8_t *pages(unsigned n)
 {
 	uint8_t *p = aligned_alloc(PAGE, n * PAGE);
@@ -137,12 +148,43 @@ static void dirt(void **state)
 	free(a);
 }
 
+/* The VMM's writes reach the pager; A and D that it sets itself in a table reach the tracker alone. */
+static void tables(void **state)
+{
+	struct guest_mem m = { 0 };
+	uint8_t *a = pages(1);
+	uint64_t entry = 0x1007, found = 0;
+
+	(void)state;
+	marks = shadow_writes = 0;
+	assert_int_equal(guest_mem_add(&m, 0x10000, PAGE, hpa(a)), 0);
+	m.dirty = (struct dirty *)&m;
+	m.shadow = (struct shadow *)&m;
+	assert_int_equal(guest_mem_write(&m, 0x10008, &entry, 8), 0);
+	assert_int_equal(guest_mem_fill(&m, 0x10010, 1, 8), 0);
+	assert_int_equal(shadow_writes, 2);
+	assert_int_equal(marks, 2);
+	assert_int_equal(guest_mem_cas(&m, 0x10008, 8, 0x1007, 0x1067), 0);
+	assert_int_equal(marks, 3);
+	assert_true(marked_gpa == 0x10008 && marked_len == 8);
+	assert_int_equal(guest_mem_cas(&m, 0x10008, 8, 0x1007, 0x1027), 1);
+	assert_int_equal(guest_mem_cas(&m, 0x10008, 4, 0x1067, 0x2067), 0);
+	assert_int_equal(guest_mem_cas(&m, 0x10ffc, 8, 0, 1), -EFAULT);
+	assert_int_equal(guest_mem_cas(&m, 0x11000, 4, 0, 1), -EFAULT);
+	assert_int_equal(marks, 4);
+	assert_int_equal(shadow_writes, 2);
+	assert_int_equal(guest_mem_read(&m, 0x10008, &found, 8), 0);
+	assert_int_equal(found, 0x2067);
+	free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adding),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(dirt),
+		cmocka_unit_test(tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

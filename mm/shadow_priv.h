@@ -1,0 +1,167 @@
+/* Shared by the files of the shadow pager. Nothing else includes this. */
+#ifndef MM_SHADOW_PRIV_H
+#define MM_SHADOW_PRIV_H
+
+#include "mm/layout.h"
+#include "mm/shadow.h"
+#include "vmm/guest_mem.h"
+
+/* Shadow entries: the long-mode and PAE format (SDM vol. 3, 4.4, 4.5). */
+#define SPTE_P (1ull << 0)
+#define SPTE_W (1ull << 1)
+#define SPTE_U (1ull << 2)
+#define SPTE_PWT (1ull << 3)
+#define SPTE_PCD (1ull << 4)
+#define SPTE_A (1ull << 5)
+#define SPTE_D (1ull << 6)
+#define SPTE_PAT (1ull << 7)
+#define SPTE_TRACKED (1ull << 9) /* ignored by the CPU: D means something, the frame is in a dirty range */
+#define SPTE_NX (1ull << 63)
+
+/* Rights that the way to an entry leaves. */
+#define ACC_W 1u
+#define ACC_U 2u
+#define ACC_X 4u
+#define ACC_ALL 7u
+
+/* What a shadow table stands for, beside its frame. Two roles are equal when they are bitwise. */
+struct role {
+	uint8_t level;      /* 1: leaves */
+	uint8_t format;     /* enum shadow_format: of the guest's table; SHADOW_DIRECT: there is none */
+	uint8_t access;     /* ACC_*: of all the guest's entries above */
+	uint8_t quadrant;   /* 32-bit tables have 1,024 entries, shadows 512: which quarter (level 2) or half (level 1) of the range */
+	uint8_t cache;      /* direct: PAT << 2 | PCD << 1 | PWT of the large page */
+	bool nxe, pse;      /* change what guest entries mean */
+	bool wp0, smep;     /* change what leaves look like: the supervisor writes read-only pages; and may not run user pages */
+};
+enum shadow_format { SHADOW_DIRECT, SHADOW_LEGACY32, SHADOW_PAE, SHADOW_LONG4 };
+
+/* A place in a table, as one number: table << 9 | index. 0 is none: table 0 is the PAE root, whose entries are 4 to 7. */
+typedef uint32_t spte_id;
+#define ID_TABLE(id) ((id) >> 9)
+#define ID_INDEX(id) ((id) & 511)
+
+struct link {
+	spte_id next, prev; /* prev 0: the chain's head is before it */
+};
+
+struct shadow_page {
+	uint64_t gfn;           /* the guest table's frame; direct: the first one mapped */
+	struct role role;
+	bool used, unsync, unsync_listed;
+	bool filled;            /* direct: its leaves were made */
+	bool touched;           /* a leaf may have D set though no entry that points here has A set */
+	uint8_t idle;           /* syncs since a fault went through it */
+	uint32_t present;       /* entries */
+	uint32_t tracked;       /* leaves with SPTE_TRACKED; while not 0, of the 2 MiB region below, or of several */
+	uint64_t region;        /* gfn >> 9, or REGION_MIXED */
+	uint32_t tracked_next, tracked_prev; /* list of its bucket */
+	spte_id parents;        /* chain of the entries that point here */
+	uint32_t hash_next;     /* table numbers; 0 ends a list */
+	uint32_t lru_next, lru_prev;
+	uint32_t unsync_next;
+};
+
+/* A frame of guest memory: mem_slot.frame[gfn - first]. */
+struct guest_frame {
+	spte_id rmap;           /* chain of the leaves that map it */
+	uint16_t tables;        /* shadow tables in sync that stand for it: it is not writable */
+	bool tracked;           /* in a dirty range */
+};
+
+#define SHADOW_HASH 1024u
+#define REGION_MIXED (~0ull)
+#define SHADOW_BUCKETS 64u /* of tables with tracked leaves, by region; one more for the mixed ones */
+
+struct shadow {
+	struct guest_mem *mem;
+	struct dirty *dirty;
+	bool *stale;
+	unsigned tables;               /* of the pool; numbers 1..tables */
+	uint64_t base;                 /* hpa of table 0 */
+	struct link *links;            /* links[id] */
+	struct shadow_page *page;      /* page[0]: the PAE root */
+	uint64_t page_frames, link_frames;
+	uint64_t memory_type[8];       /* leaf bits for PAT << 2 | PCD << 1 | PWT */
+	uint32_t hash[SHADOW_HASH];    /* table numbers, by gfn */
+	uint32_t free;                 /* list by hash_next */
+	uint32_t lru_first, lru_last;  /* all used ones; first: used last */
+	uint32_t unsync;               /* list by unsync_next of those with unsync_listed; some may be dropped since */
+	uint32_t root;                 /* the table in use as root; 0: the PAE root */
+	struct walk_mode mode;         /* of the root */
+	const struct mem_slot *last_slot;
+	uint32_t bucket[SHADOW_BUCKETS + 1];
+	struct shadow_counts counts;
+};
+
+static inline uint64_t *table_of(const struct shadow *sh, uint32_t n)
+{
+	return (uint64_t *)(uintptr_t)(sh->base + (uint64_t)n * PAGE_SIZE);
+}
+
+static inline uint64_t table_hpa(const struct shadow *sh, uint32_t n)
+{
+	return sh->base + (uint64_t)n * PAGE_SIZE;
+}
+
+static inline uint32_t child_of(const struct shadow *sh, uint64_t spte)
+{
+	return (uint32_t)(((spte & PT_ADDR_MASK) - sh->base) >> PAGE_SHIFT);
+}
+
+/* ---- shadow.c */
+
+/** The state of a guest frame, or NULL when it is not RAM. */
+struct guest_frame *shadow_frame(struct shadow *sh, uint64_t gfn);
+/** The guest frame that a leaf maps. */
+uint64_t shadow_gfn(struct shadow *sh, uint64_t spte);
+
+/**
+ * The one way to change an entry: keeps the chains, harvests D before it is lost, notes that translations are stale when rights went.
+ * A leaf that goes on mapping the same frame keeps its D.
+ */
+void shadow_set(struct shadow *sh, uint32_t table, unsigned index, uint64_t spte);
+
+/** The shadow table for (gfn, role), made (empty, in sync, the guest's table protected) or found. */
+uint32_t shadow_get(struct shadow *sh, uint64_t gfn, struct role role);
+/** Table n was used: it is the last to be recycled. */
+void shadow_touch(struct shadow *sh, uint32_t n);
+/** Drops a shadow table and everything that points to it. */
+void shadow_zap(struct shadow *sh, uint32_t table);
+/** Takes the right to write from all leaves that map the frame. */
+void shadow_write_protect(struct shadow *sh, struct guest_frame *f);
+/** The first table, in sync or not, that stands for gfn; then the next one. 0: no more. Direct ones are left out. */
+uint32_t shadow_find(const struct shadow *sh, uint64_t gfn, uint32_t after);
+
+/* ---- shadow_fault.c */
+
+/** A table's and index's guest entry leads here: what the shadow entry must be. */
+struct target {
+	bool present;
+	bool leaf;              /* one page: frame, access, cache, dirty hold; else (gfn, role) is the next table */
+	uint64_t gfn;
+	struct role role;
+	unsigned access, cache;
+	bool dirty;
+};
+
+/** From a guest entry g to what stands for it at (table, index). present is false for what a shadow may not hold. */
+struct target shadow_target(const struct shadow *sh, const struct shadow_page *sp, unsigned index, uint64_t g);
+/** The leaf for a target; 0 where there is no RAM. kernel_write: of a WP = 0 guest's supervisor to a read-only user page. */
+uint64_t shadow_leaf(struct shadow *sh, const struct role *role, const struct target *t, bool kernel_write);
+
+/* ---- shadow_sync.c */
+
+/** The guest writes to the table in this frame: its shadows are out of sync from now on. */
+void shadow_unsync(struct shadow *sh, uint64_t gfn);
+/** Brings all in sync. */
+void shadow_sync_all(struct shadow *sh);
+
+/* ---- shadow_dirty.c */
+
+/** A leaf of table n got or lost SPTE_TRACKED: keeps the lists that a harvest goes through. */
+void shadow_tracked_leaf(struct shadow *sh, uint32_t n, uint64_t spte, bool add);
+/** The frame of a leaf with SPTE_TRACKED was written. */
+void shadow_note(struct shadow *sh, uint64_t spte);
+
+#endif
