@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mm/frames.h"
+#include "mm/shadow.h"
 #include "stream/proto.h"
 #include "vmm/hw/hw.h"
 #include "vmm/line.h"
@@ -66,6 +67,13 @@ static void stats(struct vm *vm, uint32_t id)
 	add(&t, "\"dirty_faults\":%llu,\"dirty_queries\":%llu,\"dirty_pages\":%llu,\"vmm_writes\":%llu,\"bus_unclaimed\":%llu,",
 	    (unsigned long long)vm->dirty.faults, (unsigned long long)vm->dirty.queries, (unsigned long long)vm->dirty.reported,
 	    (unsigned long long)vm->dirty.marks, (unsigned long long)vm->bus.unclaimed);
+	if (vm->mem.shadow) {
+		const struct shadow_counts *c = shadow_counters(vm->mem.shadow);
+
+		add(&t, "\"shadow\":{\"faults\":%llu,\"made\":%llu,\"recycled\":%llu,\"unsyncs\":%llu,\"syncs\":%llu,\"roots\":%llu},",
+		    (unsigned long long)c->faults, (unsigned long long)c->made, (unsigned long long)c->recycled,
+		    (unsigned long long)c->unsyncs, (unsigned long long)c->syncs, (unsigned long long)c->roots);
+	}
 	add(&t, "\"slat_tables\":%zu,\"frames_free\":%zu,\"frames_total\":%zu,", vm->slat.tables, frames_available(), frames_total());
 	t.len += line_stats(t.buf + t.len, sizeof(t.buf) - t.len);
 	if (t.len > sizeof(t.buf) - 2)

@@ -7,6 +7,7 @@
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
 #include "vmm/log.h"
+#include "vmm/paging.h"
 #include "vmm/report.h"
 #include "vmm/vm.h"
 
@@ -66,6 +67,10 @@ static void exit_exception(struct vcpu *v, struct vm_exit *x)
 	 * vol. 2, 15.14.3). */
 	if (x->exc.vector == VEC_DF && !double_fault_has_gate(v)) {
 		vcpu_park(v, "triple fault: a double fault, and the IDT has no gate for it");
+		return;
+	}
+	if (x->exc.vector == VEC_PF && paging_shadow(v)) {
+		exit_page_fault(v, x);
 		return;
 	}
 	/* Nothing else is intercepted for its own sake: the guest gets what it would have got. */
@@ -128,7 +133,7 @@ void exit_handle(struct vcpu *v)
 	case EXIT_RDTSC:
 	case EXIT_RDTSCP: exit_rdtsc(v, x); break;
 	case EXIT_RDPMC: vcpu_gp(v); break;
-	case EXIT_INVLPG: skip(v, x); v->ops->tlb_flush(v); break;
+	case EXIT_INVLPG: exit_invlpg(v, x); break;
 	case EXIT_MONITOR: /* CPUID does not offer these */
 	case EXIT_MWAIT:
 	case EXIT_VIRT_INSN: vcpu_ud(v); break;

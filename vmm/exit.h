@@ -15,6 +15,8 @@ void exit_xsetbv(struct vcpu *v, struct vm_exit *x); /* exit_cr.c */
 void exit_cr(struct vcpu *v, struct vm_exit *x);
 void exit_io(struct vcpu *v, struct vm_exit *x);     /* exit_io.c */
 void exit_slat_fault(struct vcpu *v, struct vm_exit *x); /* exit_mem.c */
+/** The guest touched gpa, where there is no RAM: a device, or nothing. */
+void exit_no_memory(struct vcpu *v, struct vm_exit *x, uint64_t gpa, bool fetch);
 void exit_hypercall(struct vcpu *v, struct vm_exit *x);  /* hypercall.c */
 
 /** Fills in what the CPU did not tell of a CR access (x->decode). Returns 0, or a negative errno with a fault queued. */

@@ -8,6 +8,7 @@
 #include "vmm/exit.h"
 #include "vmm/hw/x86.h"
 #include "vmm/hypercall.h"
+#include "vmm/paging.h"
 #include "vmm/vm.h"
 
 #define BIT(n) (1u << (n))
@@ -110,7 +111,8 @@ static void leaf_hyper1(struct vcpu *v, uint32_t sub, uint32_t r[4])
 	(void)sub;
 	r[0] = HC_VERSION;
 	r[1] = v->vm->head_count;
-	r[2] = v->cpu->features.virt == VIRT_VMX;
+	r[2] = (v->cpu->features.virt == VIRT_VMX) | (paging_shadow(v) ? BIT(1) : 0) |
+	       (paging_shadow(v) && v->ops->shadow_needs_protected_mode ? BIT(2) : 0);
 	r[3] = 0;
 }
 

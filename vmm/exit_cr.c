@@ -7,9 +7,27 @@
 #include "vmm/gva.h"
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
+#include "vmm/paging.h"
 #include "vmm/vm.h"
 
 #define CR0_KNOWN (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+
+/* SMSW stores the low word of CR0, or more of it in a register; any privilege level may, as UMIP is checked before the exit. */
+static int smsw(struct vcpu *v, const struct insn *in)
+{
+	struct insn_regs r = { .gpr = v->gpr, .rip = vcpu_rip(v) };
+	uint64_t cr0 = vcpu_cr0(v), old, gva, offset;
+	unsigned seg;
+
+	vcpu_need(v, VG_RSP);
+	if (!in->mem) {
+		old = vcpu_gpr(v, in->rm);
+		vcpu_set_gpr(v, in->rm, in->opsize == 2 ? (old & ~0xffffull) | (cr0 & 0xffff) : cr0);
+		return 0;
+	}
+	offset = insn_effective(in, &r, &gva, &seg);
+	return gva_linear(v, (enum vseg)seg, offset, 2, true, &gva) || gva_write(v, gva, &cr0, 2) ? -EFAULT : 0;
+}
 
 int exit_cr_operands(struct vcpu *v, struct vm_exit *x)
 {
@@ -23,6 +41,9 @@ int exit_cr_operands(struct vcpu *v, struct vm_exit *x)
 		return e;
 	x->insn_len = in.length;
 	x->decode = false;
+	x->cr.smsw = insn_is(&in, MAP_0F, 0x01) && (in.reg & 7) == 4;
+	if (x->cr.smsw)
+		return smsw(v, &in);
 	if (insn_is(&in, MAP_0F, 0x06)) {
 		x->cr.clts = true;
 	} else if (insn_is(&in, MAP_0F, 0x20) || insn_is(&in, MAP_0F, 0x22)) {
@@ -89,7 +110,7 @@ static int cr0_write(struct vcpu *v, uint64_t value)
 	}
 	vcpu_set_cr0(v, value);
 	if ((old ^ value) & (CR0_PG | CR0_PE | CR0_WP))
-		v->ops->tlb_flush(v);
+		paging_changed(v);
 	return 0;
 }
 
@@ -106,7 +127,7 @@ static int cr4_write(struct vcpu *v, uint64_t value)
 		return -EINVAL;
 	vcpu_set_cr4(v, value);
 	if ((old ^ value) & paging)
-		v->ops->tlb_flush(v);
+		paging_changed(v);
 	return 0;
 }
 
@@ -119,7 +140,7 @@ static int cr3_write(struct vcpu *v, uint64_t value)
 	if (!lma && (vcpu_cr0(v) & CR0_PG) && (vcpu_cr4(v) & CR4_PAE) && pdptes_bad(v, value))
 		return -EINVAL;
 	vcpu_set_cr3(v, value);
-	v->ops->tlb_flush(v);
+	paging_changed(v);
 	return 0;
 }
 
@@ -183,6 +204,10 @@ void exit_cr(struct vcpu *v, struct vm_exit *x)
 
 	if (exit_cr_operands(v, x))
 		return;
+	if (x->cr.smsw) {
+		vcpu_skip(v, x->insn_len);
+		return;
+	}
 	if (vcpu_cpl(v)) { /* SVM intercepts before it checks the privilege (APM vol. 2, 15.9, table 15-7) */
 		vcpu_gp(v);
 		return;

@@ -3,6 +3,20 @@
 #include "vmm/gva.h"
 #include "vmm/vm.h"
 
+void exit_no_memory(struct vcpu *v, struct vm_exit *x, uint64_t gpa, bool fetch)
+{
+	if (x->interrupted.valid) {
+		vcpu_park(v, "delivering vector %u needs gpa 0x%llx (a stack or table), where there is no memory", x->interrupted.vector,
+			  (unsigned long long)gpa);
+		return;
+	}
+	if (fetch) { /* an open bus reads as ones, and ff ff is no instruction */
+		vcpu_ud(v);
+		return;
+	}
+	emulate_mmio(v, gpa);
+}
+
 void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 {
 	uint64_t gpa = x->slat.gpa;
@@ -21,14 +35,5 @@ void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 		vcpu_park(v, "the guest's page tables point to gpa 0x%llx, where there is no memory", (unsigned long long)gpa);
 		return;
 	}
-	if (x->interrupted.valid) {
-		vcpu_park(v, "delivering vector %u needs gpa 0x%llx (a stack or table), where there is no memory", x->interrupted.vector,
-			  (unsigned long long)gpa);
-		return;
-	}
-	if (x->slat.fetch) { /* an open bus reads as ones, and ff ff is no instruction */
-		vcpu_ud(v);
-		return;
-	}
-	emulate_mmio(v, gpa);
+	exit_no_memory(v, x, gpa, x->slat.fetch);
 }

@@ -10,6 +10,7 @@
 #include "vmm/hw/hw.h"
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
+#include "vmm/paging.h"
 #include "vmm/vm.h"
 
 enum msr_action {
@@ -49,7 +50,7 @@ static int efer_set(struct vcpu *v, uint64_t value)
 		return -EINVAL;
 	vcpu_set_efer(v, (value & ~EFER_LMA) | (old & EFER_LMA)); /* LMA is the CPU's */
 	if ((old ^ value) & EFER_NXE)
-		v->ops->tlb_flush(v);
+		paging_changed(v);
 	return 0;
 }
 
@@ -69,6 +70,7 @@ static int pat_set(struct vcpu *v, uint64_t value)
 			return -EINVAL;
 	}
 	v->ops->msr_set(v, VMSR_PAT, value);
+	paging_pat_changed(v);
 	return 0;
 }
 

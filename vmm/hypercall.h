@@ -2,7 +2,8 @@
  * Tessera's hypercalls: what a guest may ask. Shared by the VMM and by guests (guest-tests/lib), so plain C with fixed layouts.
  *
  * Found by CPUID: leaf 1 ECX bit 31 is set, leaf 0x40000000 has EAX = highest leaf, EBX ECX EDX = "TesseraHyper"; leaf 0x40000001 has
- * EAX = HC_VERSION, EBX = number of heads, ECX bit 0 = 1 for VMCALL, 0 for VMMCALL.
+ * EAX = HC_VERSION, EBX = number of heads, ECX bit 0 = 1 for VMCALL, 0 for VMMCALL; bit 1 = 1 under
+ * shadow paging; bit 2 = 1 where real mode does not run (shadow paging on VMX).
  * Call: EAX = number; arguments in RBX, RCX, RDX, RSI (EBX, ... outside of 64-bit mode); result in RAX: >= 0, or a negative errno. No other
  * register changes. From CPL > 0: -EPERM. Pointers are guest-physical.
  */

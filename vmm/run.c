@@ -8,6 +8,7 @@
 #include "vmm/hw/x86.h"
 #include "vmm/line.h"
 #include "vmm/log.h"
+#include "vmm/paging.h"
 #include "vmm/vm.h"
 
 static bool runnable(const struct vm *vm)
@@ -142,6 +143,10 @@ void vm_run(struct vm *vm)
 				irq_wait();
 			continue;
 		}
+		if (v->root_wanted)
+			paging_new_root(v);
+		if (v->parked)
+			continue;
 		v->entries++;
 		v->ops->run(v, &v->exit);
 		exit_handle(v);

@@ -9,6 +9,7 @@
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
 #include "vmm/log.h"
+#include "vmm/paging.h"
 #include "vmm/svm.h"
 #include "vmm/vm.h"
 
@@ -54,6 +55,12 @@ static const uint8_t always_intercepted[] = {
 	SVM_TLBSYNC,
 };
 
+/* Under shadow paging the guest's own paging registers are the VMM's to show, and its page faults to sort. */
+static const uint8_t shadow_intercepted[] = {
+	SVM_CR0_READ,  SVM_CR0_READ + 3,  SVM_CR0_READ + 4,	SVM_CR0_WRITE, SVM_CR0_WRITE + 3,
+	SVM_INVLPG,    SVM_TASK_SWITCH,	  SVM_EXCEPTION + VEC_PF,
+};
+
 #define PAT_RESET 0x0007040600070406ull /* APM vol. 2, 7.8.2 */
 
 static uint64_t address(const void *p)
@@ -84,8 +91,15 @@ static void set_up(struct vcpu *v, struct svm_vcpu *a)
 	vmcb_set_msrpm(b, address(a->msrpm));
 	for (size_t i = 0; i < sizeof(always_intercepted); i++)
 		vmcb_intercept(b, always_intercepted[i], true);
-	vmcb_set_np_enable(b, NP_ENABLE);
-	vmcb_set_ncr3(b, v->vm->slat.root);
+	a->page_faults_exit = paging_shadow(v);
+	if (a->page_faults_exit) {
+		for (size_t i = 0; i < sizeof(shadow_intercepted); i++)
+			vmcb_intercept(b, shadow_intercepted[i], true);
+		vmcb_intercept(b, SVM_CR0_SELECTIVE, false); /* all of them exit */
+	} else {
+		vmcb_set_np_enable(b, NP_ENABLE);
+		vmcb_set_ncr3(b, v->vm->slat.root);
+	}
 	vmcb_set_g_pat(b, PAT_RESET);
 	vmcb_set_dr6(b, DR6_FIXED);
 	if (c->features & SVM_FEATURE_LBR_VIRT)

@@ -86,6 +86,7 @@ struct svm_cpu {
 	uint64_t host;            /* VMSAVE area of the VMM's own state */
 	bool long_mode;
 	bool irq_by_virq;         /* EVENTINJ is no safe way for interrupts (svm_event.c) */
+	bool forgets_exception;   /* EVENTINJ's exceptions do not count for #DF (svm_event.c) */
 	bool forgets_shadow;      /* VMRUN does not load INTERRUPT_SHADOW (svm_step.c) */
 	unsigned phys_bits;
 	uint64_t cr4_valid, efer_valid; /* bits that this CPU knows */
@@ -105,6 +106,8 @@ struct svm_vcpu {
 	uint64_t generation;      /* of its ASID; 0: has none here */
 	bool flush;               /* its translations must not be used any more */
 	bool quiet;               /* the last entry had no event, and wanted none */
+	bool page_faults_exit;    /* shadow paging */
+	bool delivery_watched;    /* faults of an exception's delivery exit (svm_event.c) */
 	bool offered;             /* an interrupt went in as V_IRQ: it may come back (svm_event.c) */
 	uint64_t entry_rip;       /* RIP and EVENTINJ of the last entry: the exit changes them */
 	uint64_t event;

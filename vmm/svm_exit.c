@@ -22,6 +22,7 @@ static void fill_cr(const struct svm_vcpu *a, struct vm_exit *x)
 {
 	x->cr.cr = x->raw_reason & 15;
 	x->cr.write = x->raw_reason >= SVM_CR0_WRITE;
+	x->cr.smsw = x->cr.clts = x->cr.lmsw = false;
 	if (x->raw_reason == SVM_CR0_SELECTIVE) {
 		x->cr.cr = 0;
 		x->cr.write = true;
@@ -37,6 +38,12 @@ static void fill_dr(const struct svm_vcpu *a, struct vm_exit *x)
 	x->dr.dr = x->raw_reason & 15;
 	x->dr.write = x->raw_reason >= SVM_DR0_WRITE;
 	x->dr.gpr = x->info1 & 15;
+	x->decode = !assists(a);
+}
+
+/* Decode assists give the address (15.8.4). */
+static void fill_invlpg(const struct svm_vcpu *a, struct vm_exit *x)
+{
 	x->decode = !assists(a);
 }
 
@@ -159,7 +166,7 @@ static const struct exit_row rows[SVM_EXIT_TABLE] = {
 	[SVM_INVD] = INSN("INVD", EXIT_INVD),
 	[SVM_PAUSE] = INSN("PAUSE", EXIT_PAUSE),
 	[SVM_HLT] = INSN("HLT", EXIT_HLT),
-	[SVM_INVLPG] = INSN("INVLPG", EXIT_INVLPG),
+	[SVM_INVLPG] = { .name = "INVLPG", .kind = EXIT_INVLPG, .instruction = true, .fill = fill_invlpg },
 	[SVM_INVLPGA] = INSN("INVLPGA", EXIT_VIRT_INSN),
 	[SVM_IOIO] = { .name = "IOIO", .kind = EXIT_IO, .fill = fill_io },
 	[SVM_MSR] = { .name = "MSR", .kind = EXIT_RDMSR, .instruction = true, .fill = fill_msr },

@@ -1,6 +1,7 @@
 /* The guest's state between struct vcpu and the VMCB's save area (APM vol. 2, appendix B, table B-2). */
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
+#include "vmm/paging.h"
 #include "vmm/svm.h"
 
 static inline const struct vmcb *vmcb_of(const struct vcpu *v)
@@ -93,10 +94,10 @@ static void store_group(struct vcpu *v, uint32_t group)
 	case VG_RIP: vmcb_set_rip(b, v->rip); break;
 	case VG_RSP: vmcb_set_rsp(b, v->gpr[RSP]); break;
 	case VG_RFLAGS: vmcb_set_rflags(b, v->rflags | RFLAGS_ONE); break;
-	case VG_CR0: vmcb_set_cr0(b, v->cr0); break;
-	case VG_CR3: vmcb_set_cr3(b, v->cr3); break;
-	case VG_CR4: vmcb_set_cr4(b, v->cr4); break;
-	case VG_EFER: vmcb_set_efer(b, v->efer | EFER_SVME); break; /* 15.5.1: must be set, though the guest sees 0 */
+	case VG_CR0: vmcb_set_cr0(b, paging_real_cr0(v)); break;
+	case VG_CR3: vmcb_set_cr3(b, paging_real_cr3(v)); break;
+	case VG_CR4: vmcb_set_cr4(b, paging_real_cr4(v)); break;
+	case VG_EFER: vmcb_set_efer(b, paging_real_efer(v) | EFER_SVME); break; /* 15.5.1: must be set, though the guest sees 0 */
 	case VG_DR7: vmcb_set_dr7(b, v->dr7); break;
 	case VG_GDTR: vmcb_set_gdtr(b, (struct vmcb_segment){ .base = v->gdtr.base, .limit = v->gdtr.limit }); break;
 	case VG_IDTR: vmcb_set_idtr(b, (struct vmcb_segment){ .base = v->idtr.base, .limit = v->idtr.limit }); break;
@@ -160,7 +161,7 @@ void svm_state_take(struct vcpu *v)
 	v->gpr[RSP] = b->save.rsp;
 	v->rflags = b->save.rflags;
 	fetch_shadow(v);
-	v->avail = VG_RIP | VG_RSP | VG_RFLAGS | VG_SHADOW;
+	v->avail = VG_RIP | VG_RSP | VG_RFLAGS | VG_SHADOW | (paging_shadow(v) ? VG_PAGING : 0); /* changed by exits alone then */
 }
 
 void svm_state_check(struct vcpu *v, struct svm_check *s)
@@ -182,10 +183,10 @@ void svm_state_check(struct vcpu *v, struct svm_check *s)
 		.ncr3 = b->control.ncr3,
 		.g_pat = b->save.g_pat,
 		.event_inj = a->event,
-		.efer = v->efer | EFER_SVME,
-		.cr0 = v->cr0,
-		.cr3 = v->cr3,
-		.cr4 = v->cr4,
+		.efer = paging_real_efer(v) | EFER_SVME,
+		.cr0 = paging_real_cr0(v),
+		.cr3 = paging_real_cr3(v),
+		.cr4 = paging_real_cr4(v),
 		.dr6 = b->save.dr6,
 		.dr7 = v->dr7,
 		.cs_l = cs & SEG_ATTR_L,

@@ -59,6 +59,7 @@ struct vtable {
 #define VG_SEG(n) (1u << (16 + (n)))
 #define VG_SEGS (0xffu << 16)
 #define VG_ALL (0x7ffu | VG_SEGS)
+#define VG_PAGING (VG_CR0 | VG_CR3 | VG_CR4 | VG_EFER)
 
 /* An event for the guest: hardware interrupt, NMI, exception, software interrupt. Types as in the VM-entry interruption information. */
 enum vevent_type { EVENT_IRQ = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFT_INT = 4, EVENT_PRIV_SOFT = 5, EVENT_SOFT_EXC = 6 };
@@ -125,7 +126,7 @@ struct vm_exit {
 		} io;
 		struct {
 			uint8_t cr, gpr;
-			bool write, clts, lmsw;
+			bool write, clts, lmsw, smsw;
 			uint16_t lmsw_source;
 		} cr;
 		struct {
@@ -176,6 +177,8 @@ struct vcpu {
 	struct vtable gdtr, idtr;
 	uint64_t xcr0;          /* the guest's, live in the CPU while it runs */
 	uint64_t cr8;           /* where the CPU does not keep it itself */
+	uint64_t shadow_cr3;    /* shadow paging: the root that the CPU uses */
+	bool root_wanted;       /* shadow paging: find it anew before the next entry */
 
 	struct vevent inject;   /* goes in with the next entry; the vendor part clears it */
 	bool want_irq_window, want_nmi_window;
@@ -183,7 +186,7 @@ struct vcpu {
 	bool halted;
 	bool waiting;           /* a hypercall waits for the stream */
 	bool parked;            /* never enters again until reset */
-	unsigned strange_faults; /* second-level faults that had no reason */
+	unsigned strange_faults; /* page faults, the guest's or second-level, that had no reason, in a row */
 	char problem[256];      /* why, in words */
 
 	struct vm *vm;
@@ -204,6 +207,8 @@ _Static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, cr2) == 
 struct vcpu_ops {
 	const char *name; /* "VMX", "SVM" */
 	const char *hypercall; /* "VMCALL", "VMMCALL" */
+	bool loads_guest_pat;  /* entries load the guest's PAT whatever the paging */
+	bool shadow_needs_protected_mode; /* no guest state without CR0.PE is accepted under shadow paging */
 
 	/* Turns virtualisation on for this CPU (VMXON; EFER.SVME and the host save area) after checking all that the manual says can
 	 * fail. Logs what the CPU has. 0 or -ENODEV/-ENOMEM, logged in a sentence with the remedy. */
@@ -212,7 +217,7 @@ struct vcpu_ops {
 	/* What second-level tables this (enabled) CPU takes: their format, largest leaf level, and whether it sets A and D. 0 or -ENODEV. */
 	int (*slat_features)(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits);
 
-	/* Makes the control structure for v (v->vm->slat is ready; v->cpu runs this). State is written from v at the first run. */
+	/* Makes the control structure for v (v->vm->slat, or mem.shadow, is ready; v->cpu runs this). State is written from v at the first run. */
 	int (*create)(struct vcpu *v);
 	void (*destroy)(struct vcpu *v);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mm/frames.h"
+#include "mm/shadow.h"
 #include "vmm/control.h"
 #include "vmm/cpu.h"
 #include "vmm/exit.h"
@@ -13,6 +14,7 @@
 #include "vmm/hw/x86.h"
 #include "vmm/line.h"
 #include "vmm/log.h"
+#include "vmm/paging.h"
 
 #define VM_DEFAULT_MIB 128
 #define VM_MAX_MIB (1024 * 1024)
@@ -67,6 +69,17 @@ static uint64_t guest_now(void *arg)
 
 /* ---- memory */
 
+static int add_memory(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t hpa)
+{
+	int e = guest_mem_add(&vm->mem, gpa, len, hpa);
+
+	if (e)
+		return e;
+	if (vm->mem.shadow)
+		return shadow_slot_added(vm->mem.shadow, guest_mem_slot_for_change(&vm->mem, gpa));
+	return slat_map(&vm->slat, gpa, hpa, len);
+}
+
 /* RAM is one contiguous piece, so that it maps in the largest leaves; beyond GUEST_MMIO_START the rest goes on at 4 GiB. */
 static int make_ram(struct vm *vm, char *why, size_t why_len)
 {
@@ -84,14 +97,9 @@ static int make_ram(struct vm *vm, char *why, size_t why_len)
 			 (unsigned long long)(vm->ram_bytes >> 20), frames_available() >> 8);
 		return -ENOMEM;
 	}
-	e = guest_mem_add(&vm->mem, 0, low, hpa);
-	if (!e)
-		e = slat_map(&vm->slat, 0, hpa, low);
-	if (!e && high) {
-		e = guest_mem_add(&vm->mem, GUEST_HIGH_RAM, high, hpa_high);
-		if (!e)
-			e = slat_map(&vm->slat, GUEST_HIGH_RAM, hpa_high, high);
-	}
+	e = add_memory(vm, 0, low, hpa);
+	if (!e && high)
+		e = add_memory(vm, GUEST_HIGH_RAM, high, hpa_high);
 	if (e)
 		snprintf(why, why_len, "the guest's memory could not be mapped (%d)", e);
 	return e;
@@ -107,9 +115,7 @@ static int make_head(struct vm *vm, unsigned i, unsigned width, unsigned height)
 	if (!hpa)
 		return -ENOMEM;
 	*h = (struct head){ .index = i, .gpa = GUEST_HEAD_BASE + i * GUEST_HEAD_STRIDE, .vram_bytes = bytes, .vram = (uint8_t *)(uintptr_t)hpa };
-	e = guest_mem_add(&vm->mem, h->gpa, bytes, hpa);
-	if (!e)
-		e = slat_map(&vm->slat, h->gpa, hpa, bytes);
+	e = add_memory(vm, h->gpa, bytes, hpa);
 	if (!e)
 		e = head_set_mode(h, width, height);
 	if (e)
@@ -146,11 +152,14 @@ static int check_options(struct vm *vm, const struct boot_options *opt, char *wh
 {
 	uint64_t mib = opt->memory_mib ? opt->memory_mib : VM_DEFAULT_MIB;
 
-	if (*opt->paging && strcmp(opt->paging, "hap")) {
-		snprintf(why, why_len, "paging=%s: this version has hap (EPT, NPT) only", opt->paging);
+	bool shadow = !strcmp(opt->paging, "shadow");
+
+	if (shadow && *opt->dirty && strcmp(opt->dirty, "auto") && strcmp(opt->dirty, "dbit")) {
+		snprintf(why, why_len, "dirty=%s: shadow paging notices writes by the D bits of its own tables (dirty=auto or dirty=dbit)",
+			 opt->dirty);
 		return -EINVAL;
 	}
-	if (*opt->dirty && strcmp(opt->dirty, "auto") && strcmp(opt->dirty, "fault")) {
+	if (!shadow && *opt->dirty && strcmp(opt->dirty, "auto") && strcmp(opt->dirty, "fault")) {
 		snprintf(why, why_len, "dirty=%s: this version notices writes by fault only (dirty=auto or dirty=fault)", opt->dirty);
 		return -EINVAL;
 	}
@@ -163,6 +172,48 @@ static int check_options(struct vm *vm, const struct boot_options *opt, char *wh
 		return -EINVAL;
 	}
 	vm->ram_bytes = mib << 20;
+	return 0;
+}
+
+/* ---- paging */
+
+static int make_slat(struct vm *vm, struct cpu *cpu, const struct vcpu_ops *ops, char *why, size_t why_len)
+{
+	const struct pt_format *format;
+	unsigned max_leaf;
+	bool ad_bits;
+
+	if (ops->slat_features(cpu, &format, &max_leaf, &ad_bits)) {
+		snprintf(why, why_len, "this CPU has no second-level paging that the guest could use (see the lines above): paging=shadow "
+				       "does without");
+		return -ENODEV;
+	}
+	if (slat_init(&vm->slat, format, max_leaf, ad_bits)) {
+		snprintf(why, why_len, "no memory for the second-level tables");
+		return -ENOMEM;
+	}
+	dirty_init(&vm->dirty, &dirty_fault, &vm->slat);
+	return 0;
+}
+
+/* One shadow table for 32 pages of RAM: more than a guest that maps all of its memory has in use. */
+#define SHADOW_SHARE 32
+#define SHADOW_TABLES_FEW 512u
+#define SHADOW_TABLES_MANY 16384u
+
+static int make_shadow(struct vm *vm, char *why, size_t why_len)
+{
+	uint64_t tables = (vm->ram_bytes >> PAGE_SHIFT) / SHADOW_SHARE;
+
+	tables = tables < SHADOW_TABLES_FEW ? SHADOW_TABLES_FEW : tables > SHADOW_TABLES_MANY ? SHADOW_TABLES_MANY : tables;
+	vm->mem.shadow = shadow_create(&vm->mem, (unsigned)tables, &vm->slat.stale);
+	if (!vm->mem.shadow) {
+		snprintf(why, why_len, "no memory for %llu shadow tables in one piece below 4 GiB: give the machine more",
+			 (unsigned long long)tables);
+		return -ENOMEM;
+	}
+	dirty_init(&vm->dirty, &shadow_dirty_source, vm->mem.shadow);
+	shadow_set_dirty(vm->mem.shadow, &vm->dirty);
 	return 0;
 }
 
@@ -184,9 +235,6 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 {
 	struct vm *vm = &the_vm;
 	struct vcpu *v = &the_vcpu;
-	const struct pt_format *format;
-	unsigned max_leaf;
-	bool ad_bits;
 
 	if (check_options(vm, opt, why, why_len))
 		return NULL;
@@ -194,15 +242,8 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 	vm->start_ns = time_ns();
 	vm->hold = !strcmp(opt->wait, "host");
 	vm->clock = (struct clock){ .now = guest_now, .arg = vm, .epoch = cmos_epoch() };
-	if (ops->slat_features(cpu, &format, &max_leaf, &ad_bits)) {
-		snprintf(why, why_len, "this CPU has no second-level paging that the guest could use (see the lines above)");
+	if (strcmp(opt->paging, "shadow") ? make_slat(vm, cpu, ops, why, why_len) : make_shadow(vm, why, why_len))
 		return NULL;
-	}
-	if (slat_init(&vm->slat, format, max_leaf, ad_bits)) {
-		snprintf(why, why_len, "no memory for the second-level tables");
-		return NULL;
-	}
-	dirty_init(&vm->dirty, &dirty_fault, &vm->slat);
 	vm->mem.dirty = &vm->dirty;
 	if (make_ram(vm, why, why_len) || make_heads(vm, opt->heads, why, why_len))
 		return NULL;
@@ -298,8 +339,12 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	vm->ended = vm->reset_wanted = false;
 	vm->sync = SYNC_NONE;
 	vm->vcpu->waiting = false;
-	vm->vcpu->ops->tlb_flush(vm->vcpu);
-	log_info("guest: %s, entry 0x%x, %llu MiB, %u head%s, %u module%s", out.protocol, out.entry,
+	if (vm->mem.shadow)
+		shadow_clear(vm->mem.shadow);
+	paging_pat_changed(vm->vcpu);
+	paging_changed(vm->vcpu);
+	log_info("guest: %s, entry 0x%x, %s paging, %llu MiB, %u head%s, %u module%s", out.protocol, out.entry,
+		 vm->mem.shadow ? "shadow" : vm->slat.format->name,
 		 (unsigned long long)(vm->ram_bytes >> 20), vm->head_count, vm->head_count == 1 ? "" : "s", vm->module_count,
 		 vm->module_count == 1 ? "" : "s");
 	return 0;

@@ -11,6 +11,7 @@
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
 #include "vmm/log.h"
+#include "vmm/paging.h"
 #include "vmm/vm.h"
 #include "vmm/vmx.h"
 
@@ -192,7 +193,7 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *a)
 	vmwrite(a, VMCS_PROC2_CONTROLS, a->ctl.proc2);
 	vmwrite(a, VMCS_EXIT_CONTROLS, a->ctl.exit);
 	vmwrite(a, VMCS_ENTRY_CONTROLS, a->ctl.entry);
-	vmwrite(a, VMCS_EXCEPTION_BITMAP, INTERCEPTED_EXCEPTIONS);
+	vmwrite(a, VMCS_EXCEPTION_BITMAP, INTERCEPTED_EXCEPTIONS | (paging_shadow(v) ? 1u << VEC_PF : 0));
 	vmwrite(a, VMCS_PF_ERROR_MASK, 0);
 	vmwrite(a, VMCS_PF_ERROR_MATCH, 0);
 	vmwrite(a, VMCS_CR3_TARGET_COUNT, 0);
@@ -202,7 +203,8 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *a)
 	vmwrite(a, VMCS_ENTRY_EVENT, 0);
 	vmwrite(a, VMCS_MSR_BITMAP, (uintptr_t)a->msr_bitmap);
 	vmwrite(a, VMCS_TSC_OFFSET, 0);
-	vmwrite(a, VMCS_EPT_POINTER, a->eptp);
+	if (a->ctl.proc2 & PROC2_EPT)
+		vmwrite(a, VMCS_EPT_POINTER, a->eptp);
 	if (a->ctl.proc2 & PROC2_VPID) {
 		a->vpid = (uint16_t)(v->index + 1);
 		vmwrite(a, VMCS_VPID, a->vpid);
@@ -253,10 +255,10 @@ static int vmx_create(struct vcpu *v)
 	a->cpu = vc;
 	a->vmcs = frames + PAGE_SIZE;
 	a->msr_bitmap = (uint8_t *)(uintptr_t)(frames + 2 * PAGE_SIZE);
-	a->keeps = VG_EFER;
+	a->keeps = VG_EFER | (paging_shadow(v) ? VG_CR3 : 0); /* then CR3 exits */
 	a->flush_slat = a->flush_tlb = true;
 	memset(a->msr_bitmap, 0xff, PAGE_SIZE);
-	err = vmx_controls_choose(&vc->caps, true, &a->ctl, why, sizeof(why));
+	err = vmx_controls_choose(&vc->caps, !paging_shadow(v), &a->ctl, why, sizeof(why));
 	if (err) {
 		log_error("VMX: %s", why);
 		goto fail;
@@ -307,7 +309,10 @@ static void flush(struct vcpu *v, struct vmx_vcpu *a)
 	uint64_t cap = a->cpu->caps.ept_vpid;
 	enum vmx_status s = VMX_OK;
 
-	if (a->flush_slat || v->vm->slat.stale) {
+	if (!(a->ctl.proc2 & PROC2_EPT)) {
+		a->flush_tlb |= v->vm->slat.stale; /* the shadow pager's */
+		a->flush_slat = v->vm->slat.stale = false;
+	} else if (a->flush_slat || v->vm->slat.stale) {
 		s = cap & EPTCAP_INVEPT_SINGLE ? invept(INV_SINGLE, a->eptp) : invept(INV_ALL, 0);
 		a->flushes++;
 		a->flush_slat = v->vm->slat.stale = false;
@@ -391,6 +396,8 @@ static void vmx_run(struct vcpu *v, struct vm_exit *x)
 const struct vcpu_ops vmx_ops = {
 	.name = "VMX",
 	.hypercall = "VMCALL",
+	.loads_guest_pat = true,
+	.shadow_needs_protected_mode = true,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
 	.slat_features = vmx_slat_features,

@@ -103,6 +103,7 @@ static void read_cr(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 	x->cr.write = type != 1;
 	x->cr.clts = type == 2;
 	x->cr.lmsw = type == 3;
+	x->cr.smsw = false; /* it reads the shadow, and does not exit */
 	x->cr.lmsw_source = (uint16_t)(q >> 16);
 }
 

@@ -3,6 +3,7 @@
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
 #include "vmm/log.h"
+#include "vmm/paging.h"
 #include "vmm/vm.h"
 #include "vmm/vmx.h"
 
@@ -17,6 +18,9 @@
 	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP |   \
 	 CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
 
+/* Of these, what the shadow pager must hear of. */
+#define CR4_PAGING (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP)
+
 /* CR0 likewise: a change of PE or PG switches modes, the others have fixed values or no effect in VMX operation. */
 #define CR0_GUEST (CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM)
 
@@ -24,8 +28,10 @@ void vmx_own_cr_bits(struct vcpu *v)
 {
 	struct vmx_vcpu *a = v->arch;
 
-	a->cr0_owned = ~(uint64_t)CR0_GUEST;
+	a->cr0_owned = ~(uint64_t)(paging_shadow(v) ? CR0_GUEST & ~CR0_WP : CR0_GUEST);
 	a->cr4_owned = ~(CR4_GUEST & cpuid_cr4_mask(v) & a->cpu->caps.cr4_fixed1);
+	if (paging_shadow(v))
+		a->cr4_owned |= CR4_PAGING;
 	vmwrite(a, VMCS_CR0_OWNED, a->cr0_owned);
 	vmwrite(a, VMCS_CR4_OWNED, a->cr4_owned);
 }
@@ -111,7 +117,7 @@ static void put_cr0(struct vcpu *v, struct vmx_vcpu *a)
 	if (a->ctl.proc2 & PROC2_UNRESTRICTED)
 		must &= ~(CR0_PE | CR0_PG);
 	a->cr0_shadow = v->cr0;
-	vmwrite(a, VMCS_GUEST_CR0, ((v->cr0 & ~loose) | must) & c->cr0_fixed1);
+	vmwrite(a, VMCS_GUEST_CR0, ((paging_real_cr0(v) & ~loose) | must) & c->cr0_fixed1);
 	vmwrite(a, VMCS_CR0_SHADOW, v->cr0);
 }
 
@@ -121,7 +127,7 @@ static void put_cr4(struct vcpu *v, struct vmx_vcpu *a)
 	const struct vmx_caps *c = &a->cpu->caps;
 
 	a->cr4_shadow = v->cr4;
-	vmwrite(a, VMCS_GUEST_CR4, (v->cr4 | c->cr4_fixed0 | (read_cr4() & CR4_MCE)) & c->cr4_fixed1);
+	vmwrite(a, VMCS_GUEST_CR4, (paging_real_cr4(v) | c->cr4_fixed0 | (read_cr4() & CR4_MCE)) & c->cr4_fixed1);
 	vmwrite(a, VMCS_CR4_SHADOW, v->cr4);
 }
 
@@ -130,7 +136,7 @@ static void put_efer(struct vcpu *v, struct vmx_vcpu *a)
 {
 	uint32_t entry = a->ctl.entry & ~ENTRYC_IA32E;
 
-	vmwrite(a, VMCS_GUEST_EFER, v->efer);
+	vmwrite(a, VMCS_GUEST_EFER, paging_real_efer(v));
 	if (v->efer & EFER_LMA)
 		entry |= ENTRYC_IA32E;
 	if (entry != a->ctl.entry)
@@ -199,7 +205,7 @@ static void put_rare(struct vcpu *v, struct vmx_vcpu *a)
 	if (v->dirty & VG_CR0)
 		put_cr0(v, a);
 	if (v->dirty & VG_CR3)
-		vmwrite(a, VMCS_GUEST_CR3, v->cr3);
+		vmwrite(a, VMCS_GUEST_CR3, paging_real_cr3(v));
 	if (v->dirty & VG_CR4)
 		put_cr4(v, a);
 	if (v->dirty & VG_EFER)

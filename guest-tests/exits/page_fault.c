@@ -2,8 +2,8 @@
 #include "guest-tests/exits/exits.h"
 
 #define PAGE_RET 0xc3
-/* A reserved bit is found in a present entry; QEMU's translator leaves P out. */
-#define RESERVED (cpu_is_tcg() ? ERR_RSVD : ERR_P | ERR_RSVD)
+/* A reserved bit is found in a present entry; QEMU's translator leaves P out, where it is what walks the guest's tables. */
+#define RESERVED (cpu_is_tcg() && !hyper_shadow_paging() ? ERR_RSVD : ERR_P | ERR_RSVD)
 #define ERR_P 1u
 #define ERR_W 2u
 #define ERR_U 4u

@@ -21,6 +21,16 @@ bool hyper_is_vmcall(void)
 	return cpuid(CPUID_HYPERVISOR + 1, 0).ecx & 1;
 }
 
+bool hyper_shadow_paging(void)
+{
+	return hyper_present() && cpuid(CPUID_HYPERVISOR + 1, 0).ecx & 2;
+}
+
+bool hyper_real_mode(void)
+{
+	return !hyper_present() || !(cpuid(CPUID_HYPERVISOR + 1, 0).ecx & 4);
+}
+
 int64_t hypercall(uint32_t number, uint64_t rbx, uint64_t rcx)
 {
 	int64_t r = number;

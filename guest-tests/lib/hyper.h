@@ -18,6 +18,10 @@
 bool hyper_present(void);
 /** True when hypercalls are made by VMCALL, false for VMMCALL. */
 bool hyper_is_vmcall(void);
+/** True when the VMM walks the guest's page tables in the CPU's stead. */
+bool hyper_shadow_paging(void);
+/** False when a switch to real mode would be the end. */
+bool hyper_real_mode(void);
 /** A hypercall with two arguments; only under Tessera. */
 int64_t hypercall(uint32_t number, uint64_t rbx, uint64_t rcx);
 /** Asks the far end for a picture of all heads, once it shows them exactly. Does nothing on a bare machine. */
