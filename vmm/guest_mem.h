@@ -30,6 +30,9 @@ int guest_mem_add(struct guest_mem *m, uint64_t gpa, uint64_t len, uint64_t hpa)
 /** The slot that holds gpa, or NULL. */
 const struct mem_slot *guest_mem_slot(const struct guest_mem *m, uint64_t gpa);
 
+/** 0 when all of the bytes are RAM, else -EFAULT; of no bytes all are. The copies look first, so that they are all or nothing. */
+int guest_mem_check(const struct guest_mem *m, uint64_t gpa, uint64_t len);
+
 /** Copies len bytes; may cross slots. Returns 0, or -EFAULT when any byte is not RAM (nothing is copied then). */
 int guest_mem_read(const struct guest_mem *m, uint64_t gpa, void *dst, size_t len);
 int guest_mem_write(struct guest_mem *m, uint64_t gpa, const void *src, size_t len);
