@@ -53,17 +53,17 @@ static void stats(struct vm *vm, uint32_t id)
 {
 	static struct text t;
 	const struct vcpu *v = vm->vcpu;
-	uint64_t total = 0;
+	uint64_t accesses, flushes;
 
 	t.len = 0;
 	add(&t, "{\"vendor\":\"%s\",\"guest_ns\":%llu,\"entries\":%llu,\"exits\":{", v->ops->name,
 	    (unsigned long long)(time_ns() - vm->start_ns), (unsigned long long)v->entries);
-	for (unsigned i = 0; i < EXIT_KINDS; i++) {
-		total += v->exits[i];
+	for (unsigned i = 0; i < EXIT_KINDS; i++)
 		if (v->exits[i])
 			add(&t, "\"%s\":%llu,", exit_name((enum exit_kind)i), (unsigned long long)v->exits[i]);
-	}
-	add(&t, "\"total\":%llu},", (unsigned long long)total);
+	v->ops->counters(vm->vcpu, &accesses, &flushes);
+	add(&t, "\"total\":%llu},\"vmcs_accesses\":%llu,\"tlb_flushes\":%llu,", (unsigned long long)vcpu_exits(v),
+	    (unsigned long long)accesses, (unsigned long long)flushes);
 	add(&t, "\"dirty_faults\":%llu,\"dirty_queries\":%llu,\"dirty_pages\":%llu,\"vmm_writes\":%llu,\"bus_unclaimed\":%llu,",
 	    (unsigned long long)vm->dirty.faults, (unsigned long long)vm->dirty.queries, (unsigned long long)vm->dirty.reported,
 	    (unsigned long long)vm->dirty.marks, (unsigned long long)vm->bus.unclaimed);

@@ -72,8 +72,7 @@ static void written(struct guest_mem *m, uint64_t gpa, size_t len)
 		shadow_written(m->shadow, gpa, len);
 }
 
-/* 0 when all of the bytes are RAM. Looking first keeps a copy all or nothing. */
-static int check(const struct guest_mem *m, uint64_t gpa, size_t len)
+int guest_mem_check(const struct guest_mem *m, uint64_t gpa, uint64_t len)
 {
 	size_t got;
 
@@ -90,7 +89,7 @@ int guest_mem_read(const struct guest_mem *m, uint64_t gpa, void *dst, size_t le
 	uint8_t *to = dst;
 	size_t got;
 
-	if (check(m, gpa, len))
+	if (guest_mem_check(m, gpa, len))
 		return -EFAULT;
 	for (; len; gpa += got, to += got, len -= got) {
 		const uint8_t *from = piece(m, gpa, len, &got);
@@ -106,7 +105,7 @@ int guest_mem_write(struct guest_mem *m, uint64_t gpa, const void *src, size_t l
 	uint64_t at = gpa;
 	size_t left = len, got;
 
-	if (check(m, gpa, len))
+	if (guest_mem_check(m, gpa, len))
 		return -EFAULT;
 	for (; left; at += got, from += got, left -= got) {
 		uint8_t *to = piece(m, at, left, &got);
@@ -140,7 +139,7 @@ int guest_mem_fill(struct guest_mem *m, uint64_t gpa, uint8_t value, size_t len)
 	uint64_t at = gpa;
 	size_t left = len, got;
 
-	if (check(m, gpa, len))
+	if (guest_mem_check(m, gpa, len))
 		return -EFAULT;
 	for (; left; at += got, left -= got) {
 		uint8_t *to = piece(m, at, left, &got);

@@ -39,6 +39,8 @@ static inline struct mem_slot *guest_mem_slot_for_change(struct guest_mem *m, ui
 {
 	return (struct mem_slot *)(uintptr_t)guest_mem_slot(m, gpa);
 }
+/** 0 when all of the bytes are RAM, else -EFAULT; of no bytes all are. The copies look first, so that they are all or nothing. */
+int guest_mem_check(const struct guest_mem *m, uint64_t gpa, uint64_t len);
 
 /** Copies len bytes; may cross slots. Returns 0, or -EFAULT when any byte is not RAM (nothing is copied then). */
 int guest_mem_read(const struct guest_mem *m, uint64_t gpa, void *dst, size_t len);

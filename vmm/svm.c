@@ -272,6 +272,12 @@ static void svm_describe(struct vcpu *v, char *buf, size_t size)
 #undef HEX
 }
 
+static void svm_counters(struct vcpu *v, uint64_t *vmcs_accesses, uint64_t *flushes)
+{
+	*vmcs_accesses = 0;
+	*flushes = ((const struct svm_vcpu *)v->arch)->flushes;
+}
+
 const struct vcpu_ops svm_ops = {
 	.name = "SVM",
 	.hypercall = "VMMCALL",
@@ -289,5 +295,6 @@ const struct vcpu_ops svm_ops = {
 	.slat_flush = svm_flush,
 	.tlb_flush = svm_flush,
 	.tsc_offset = svm_tsc_offset,
+	.counters = svm_counters,
 	.describe = svm_describe,
 };

@@ -244,6 +244,9 @@ struct vcpu_ops {
 	/* What is added to the TSC that the guest reads. */
 	void (*tsc_offset)(struct vcpu *v, int64_t offset);
 
+	/* Running counts: VMREADs and VMWRITEs (SVM: 0), and flushes of translations. */
+	void (*counters)(struct vcpu *v, uint64_t *vmcs_accesses, uint64_t *flushes);
+
 	/* The vendor's view for a crash report: raw exit, failed fields; text lines, as many as fit. */
 	void (*describe)(struct vcpu *v, char *buf, size_t size);
 };
@@ -309,6 +312,16 @@ static inline void vcpu_set_gpr(struct vcpu *v, unsigned n, uint64_t value)
 static inline unsigned vcpu_cpl(struct vcpu *v)
 {
 	return SEG_ATTR_DPL(vcpu_seg(v, SEG_SS)->attr);
+}
+
+/** VM exits so far. */
+static inline uint64_t vcpu_exits(const struct vcpu *v)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < EXIT_KINDS; i++)
+		total += v->exits[i];
+	return total;
 }
 
 /** The mode that instructions at CS:RIP are decoded in. */

@@ -318,6 +318,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		snprintf(why, why_len, "no guest: give one as the first boot module (tessera run GUEST does; in grub.cfg: module2 /guest.elf)");
 		return -ENOENT;
 	}
+	hypercall_dirty_reset(vm);
 	for (unsigned i = 0; i < vm->mem.count; i++)
 		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
 	if (vm->head_count) {

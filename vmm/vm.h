@@ -15,6 +15,7 @@
 #include "mm/slat.h"
 #include "stream/proto.h"
 #include "vmm/guest_mem.h"
+#include "vmm/hypercall_dirty.h"
 #include "vmm/loader.h"
 #include "vmm/vcpu.h"
 
@@ -32,6 +33,7 @@ struct vm {
 	struct head head[DISPLAY_HEADS];
 	int head_range[DISPLAY_HEADS];         /* the tracker's range of each head's visible bytes */
 	int stream_consumer;                   /* the tracker's consumer that feeds the stream */
+	struct guest_dirty guest_dirty;        /* the guest's own ranges and consumers */
 	uint64_t ram_bytes;
 	int64_t tsc_offset;
 	uint64_t start_ns;                     /* time_ns() at power-on */

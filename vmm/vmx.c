@@ -393,6 +393,14 @@ static void vmx_run(struct vcpu *v, struct vm_exit *x)
 		a->launched = true;
 }
 
+static void vmx_counters(struct vcpu *v, uint64_t *vmcs_accesses, uint64_t *flushes)
+{
+	const struct vmx_vcpu *a = v->arch;
+
+	*vmcs_accesses = a->accesses;
+	*flushes = a->flushes;
+}
+
 const struct vcpu_ops vmx_ops = {
 	.name = "VMX",
 	.hypercall = "VMCALL",
@@ -412,5 +420,6 @@ const struct vcpu_ops vmx_ops = {
 	.slat_flush = vmx_slat_flush,
 	.tlb_flush = vmx_tlb_flush,
 	.tsc_offset = vmx_tsc_offset,
+	.counters = vmx_counters,
 	.describe = vmx_describe,
 };

@@ -55,6 +55,59 @@ static void test_errors(void)
 	expect_eq("a pointer beyond memory", RESULT(hypercall(HC_HEAD_INFO, 0, 1ull << 51)), RESULT(-HYPER_EFAULT));
 }
 
+static volatile uint8_t tracked[3][4096] __attribute__((aligned(4096)));
+
+/* The tracker's calls, one after the other; `ranges` and `dirty` try them hard. */
+static void test_dirty(void)
+{
+	struct hc_dirty_cost before, after;
+	struct hc_dirty_info info;
+	uint8_t bits = 0;
+	int64_t range, consumer;
+
+	if (!under_tessera())
+		return;
+	hypercall(HC_DIRTY_COST, (uint64_t)&before, 0);
+	range = hypercall(HC_DIRTY_RANGE_ADD, (uint64_t)tracked, sizeof(tracked));
+	consumer = hypercall(HC_DIRTY_CONSUMER_ADD, 0, 0);
+	expect(range >= 0 && consumer >= 0, "range %ld, consumer %ld", range, consumer);
+	expect_eq("HC_DIRTY_INFO", RESULT(hypercall(HC_DIRTY_INFO, (uint64_t)&info, 0)), 0);
+	expect(info.ranges == 1 && info.consumers == 1 && info.source[0], "%u ranges, %u consumers", info.ranges, info.consumers);
+	expect_eq("the first query", RESULT(hypercall4(HC_DIRTY_QUERY, consumer, range, (uint64_t)&bits, 1)), 3);
+	expect_eq("its bits", bits, 7);
+	expect_eq("the second query", RESULT(hypercall4(HC_DIRTY_QUERY, consumer, range, (uint64_t)&bits, 1)), 0);
+	tracked[1][7] = 1;
+	expect_eq("a query after a write", RESULT(hypercall4(HC_DIRTY_QUERY, consumer, range, (uint64_t)&bits, 1)), 1);
+	expect_eq("its bits", bits, 2);
+	expect_eq("HC_DIRTY_RANGE_REMOVE", RESULT(hypercall(HC_DIRTY_RANGE_REMOVE, range, 0)), 0);
+	expect_eq("HC_DIRTY_CONSUMER_REMOVE", RESULT(hypercall(HC_DIRTY_CONSUMER_REMOVE, consumer, 0)), 0);
+	expect_eq("HC_DIRTY_COST", RESULT(hypercall(HC_DIRTY_COST, (uint64_t)&after, 0)), 0);
+	expect(after.exits >= before.exits + 9, "%lu exits, then %lu", before.exits, after.exits);
+	expect_eq("frames", after.frames_free, before.frames_free);
+}
+
+/* The VMM's own write, as a device's: to the byte, and over a page's end. */
+static void test_poke(void)
+{
+	struct hc_poke poke = { .gpa = (uint64_t)tracked[1] - 100, .bytes = 200, .seed = 5 };
+	volatile uint8_t *p = tracked[0];
+	uint64_t state = poke.seed;
+
+	if (!under_tessera())
+		return;
+	for (unsigned i = 0; i < 2 * 4096; i++)
+		p[i] = 0;
+	expect_eq("HC_POKE", RESULT(hypercall(HC_POKE, (uint64_t)&poke, 0)), 0);
+	for (unsigned i = 0; i < 2 * 4096; i++)
+		expect_eq("a byte", p[i], i >= 3996 && i < 4196 ? hc_poke_byte(&state) : 0);
+	poke.bytes = HC_POKE_BYTES + 1;
+	expect_eq("a poke too long", RESULT(hypercall(HC_POKE, (uint64_t)&poke, 0)), RESULT(-HYPER_E2BIG));
+	poke.bytes = 8;
+	poke.gpa = UNBACKED;
+	expect_eq("a poke into nothing", RESULT(hypercall(HC_POKE, (uint64_t)&poke, 0)), RESULT(-HYPER_EFAULT));
+	expect_eq("a poke from nothing", RESULT(hypercall(HC_POKE, UNBACKED, 0)), RESULT(-HYPER_EFAULT));
+}
+
 /* Only RAX changes; the number is in EAX, so RAX's upper half must not matter. */
 static void test_registers(void)
 {
@@ -115,11 +168,7 @@ static void test_bare(void)
 }
 
 const struct test hyper_tests[] = {
-	{ "hyper-calls", test_calls },
-	{ "hyper-errors", test_errors },
-	{ "hyper-registers", test_registers },
-	{ "hyper-other-vendor", test_other_vendor },
-	{ "hyper-user", test_user },
-	{ "hyper-bare", test_bare },
-	{ 0 },
+	{ "hyper-calls", test_calls }, { "hyper-errors", test_errors },	      { "hyper-dirty", test_dirty },
+	{ "hyper-poke", test_poke },   { "hyper-registers", test_registers }, { "hyper-other-vendor", test_other_vendor },
+	{ "hyper-user", test_user },   { "hyper-bare", test_bare },	      { 0 },
 };

@@ -31,15 +31,23 @@ bool hyper_real_mode(void)
 	return !hyper_present() || !(cpuid(CPUID_HYPERVISOR + 1, 0).ecx & 4);
 }
 
-int64_t hypercall(uint32_t number, uint64_t rbx, uint64_t rcx)
+int64_t hypercall4(uint32_t number, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi)
 {
+	static int vmcall = -1; /* asked once: CPUID is an exit too */
 	int64_t r = number;
 
-	if (hyper_is_vmcall())
-		__asm__ volatile("vmcall" : "+a"(r) : "b"(rbx), "c"(rcx) : "memory");
+	if (vmcall < 0)
+		vmcall = hyper_is_vmcall();
+	if (vmcall)
+		__asm__ volatile("vmcall" : "+a"(r) : "b"(rbx), "c"(rcx), "d"(rdx), "S"(rsi) : "memory");
 	else
-		__asm__ volatile("vmmcall" : "+a"(r) : "b"(rbx), "c"(rcx) : "memory");
+		__asm__ volatile("vmmcall" : "+a"(r) : "b"(rbx), "c"(rcx), "d"(rdx), "S"(rsi) : "memory");
 	return r;
+}
+
+int64_t hypercall(uint32_t number, uint64_t rbx, uint64_t rcx)
+{
+	return hypercall4(number, rbx, rcx, 0, 0);
 }
 
 int64_t hyper_screenshot(void)

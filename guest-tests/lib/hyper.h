@@ -10,7 +10,10 @@
 /* errno values that hypercalls return, negated */
 #define HYPER_EPERM 1
 #define HYPER_ENOENT 2
+#define HYPER_E2BIG 7
 #define HYPER_EFAULT 14
+#define HYPER_EINVAL 22
+#define HYPER_ENOSPC 28
 #define HYPER_ENOSYS 38
 #define HYPER_ENOTCONN 107
 
@@ -24,6 +27,8 @@ bool hyper_shadow_paging(void);
 bool hyper_real_mode(void);
 /** A hypercall with two arguments; only under Tessera. */
 int64_t hypercall(uint32_t number, uint64_t rbx, uint64_t rcx);
+/** The same with four arguments. */
+int64_t hypercall4(uint32_t number, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi);
 /** Asks the far end for a picture of all heads, once it shows them exactly. Does nothing on a bare machine. */
 int64_t hyper_screenshot(void);
 
