@@ -1,0 +1,201 @@
+/* The pool's memory as it should be, and what of it may still be cached. */
+#include "guest-tests/pagewalk/model.h"
+
+#include "guest-tests/lib/boot.h"
+#include "guest-tests/lib/cpu.h"
+#include "guest-tests/lib/hyper.h"
+#include "guest-tests/lib/print.h"
+#include "guest-tests/lib/string.h"
+#include "guest-tests/lib/window.h"
+#include "guest-tests/pagewalk/history.h"
+
+#define WORDS (FRAMES * FRAME_WORDS)
+#define E1_NX (1u << 20)
+#define E1_PAGE1G (1u << 26)
+#define F7_SMEP (1u << 7)
+#define F7_SMAP (1u << 20)
+
+struct cpu_limits limits;
+struct registers regs;
+static uint64_t *memory, *loose_bits; /* WORDS each, outside of what worlds map */
+static bool touched[FRAMES];
+
+void model_init(void)
+{
+	struct regs4 f7 = { 0 };
+	uint32_t e1 = cpuid(0x80000001, 0).edx;
+
+	if (cpuid(0, 0).eax >= 7)
+		f7 = cpuid(7, 0);
+	limits = (struct cpu_limits){
+		.amd = cpu_is_amd(),
+		.tcg = cpu_is_tcg(),
+		.nx = e1 & E1_NX,
+		.page1g = e1 & E1_PAGE1G,
+		.smep = f7.ebx & F7_SMEP,
+		.smap = f7.ebx & F7_SMAP,
+		.phys_bits = cpuid(0x80000008, 0).eax & 255,
+	};
+	memory = ram_alloc(WORDS * 8);
+	loose_bits = ram_alloc(WORDS * 8);
+	for (unsigned i = 0; i < FRAMES; i++)
+		touched[i] = true;
+}
+
+uint64_t frame_pa(unsigned frame)
+{
+	return POOL + (frame < HIGH_FRAME ? frame * 4096ull : 0x200000 + (frame - HIGH_FRAME) * 4096ull);
+}
+
+/* Where in memory[] a physical address is, in bytes; WORDS * 8: nowhere. */
+static uint64_t offset_of(uint64_t pa)
+{
+	if (pa >= POOL && pa < POOL + HIGH_FRAME * 4096ull)
+		return pa - POOL;
+	if (pa >= POOL + 0x200000 && pa < POOL + 0x200000 + (FRAMES - HIGH_FRAME) * 4096ull)
+		return pa - POOL - 0x200000 + HIGH_FRAME * 4096ull;
+	return WORDS * 8;
+}
+
+bool model_has(uint64_t pa, unsigned size)
+{
+	uint64_t first = offset_of(pa), last = offset_of(pa + size - 1);
+
+	return first < WORDS * 8 && last == first + size - 1;
+}
+
+uint32_t frame_code(unsigned frame)
+{
+	return 0x5a000000 | frame << 8 | 0xc0;
+}
+
+uint64_t frame_pattern(unsigned frame, unsigned word)
+{
+	if (word == FRAME_CODE / 8)
+		return 0xb8ull | (uint64_t)frame_code(frame) << 8 | 0xc3ull << 40;
+	return (uint64_t)(0xf000000 | frame << 16 | word << 1) << 32 | (0xe000000 | frame << 16 | word << 1);
+}
+
+void model_reset(void)
+{
+	for (unsigned f = 0; f < FRAMES; f++) {
+		uint64_t *p = (uint64_t *)frame_pa(f);
+		if (!touched[f])
+			continue;
+		for (unsigned w = 0; w < FRAME_WORDS; w++)
+			p[w] = memory[f * FRAME_WORDS + w] = frame_pattern(f, w);
+		memset(loose_bits + f * FRAME_WORDS, 0, 4096);
+		touched[f] = false;
+	}
+	history_reset();
+}
+
+enum paging model_paging(void)
+{
+	if (!(regs.cr0 & CR0_PG))
+		return PAGING_OFF;
+	if (!(regs.cr4 & CR4_PAE))
+		return PAGING_LEGACY;
+	return regs.efer & EFER_LME ? PAGING_LONG : PAGING_PAE;
+}
+
+unsigned model_entry_size(void)
+{
+	return model_paging() == PAGING_LEGACY ? 4 : 8;
+}
+
+uint64_t model_read(uint64_t pa, unsigned size, uint64_t *loose)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, (uint8_t *)memory + offset_of(pa), size);
+	if (loose) {
+		*loose = 0;
+		memcpy(loose, (uint8_t *)loose_bits + offset_of(pa), size);
+	}
+	return value;
+}
+
+static void store(uint64_t pa, unsigned size, uint64_t value, uint64_t loose)
+{
+	uint64_t at = offset_of(pa);
+
+	memcpy((uint8_t *)memory + at, &value, size);
+	memcpy((uint8_t *)loose_bits + at, &loose, size);
+	touched[at / 4096] = touched[(at + size - 1) / 4096] = true;
+}
+
+void model_write(uint64_t pa, unsigned size, uint64_t value)
+{
+	const unsigned entry = model_entry_size();
+
+	for (uint64_t at = pa & ~(uint64_t)(entry - 1); at < pa + size; at += entry) {
+		uint64_t loose, old = model_read(at, entry, &loose);
+		history_add(at, old | (loose & (PTE_A | PTE_D)));
+	}
+	store(pa, size, value, 0);
+}
+
+void model_preset(uint64_t pa, unsigned size, uint64_t value)
+{
+	store(pa, size, value, 0);
+	memcpy((void *)pa, &value, size);
+}
+
+void model_loosen(uint64_t pa, uint64_t bits)
+{
+	uint64_t loose, value = model_read(pa, 4, &loose);
+
+	store(pa, 4, value, loose | bits);
+}
+
+static void set_bits(uint64_t pa, uint64_t bits)
+{
+	uint64_t loose, value = model_read(pa, 4, &loose);
+
+	store(pa, 4, value | bits, loose & ~bits);
+}
+
+void model_used(const struct outcome *out, bool write, bool certain)
+{
+	for (unsigned i = 0; i < out->depth; i++) {
+		uint64_t bits = PTE_A | (write && i + 1 == out->depth ? PTE_D : 0), loose, value;
+		if (!out->at[i])
+			continue;
+		value = model_read(out->at[i], 4, &loose);
+		if (certain)
+			set_bits(out->at[i], bits);
+		else
+			model_loosen(out->at[i], bits & ~value);
+	}
+}
+
+/* Upper entries may have been used before the fault was found; so may the leaf whose rights forbade the access (SDM 4.8). */
+void model_faulted(const struct access *a, const struct outcome *out)
+{
+	for (unsigned i = 0; i < out->depth; i++) {
+		uint64_t value;
+		if (!out->at[i])
+			continue;
+		value = model_read(out->at[i], 4, NULL);
+		if ((value & PTE_P) && !(value & PTE_A) && (i + 1 < out->depth || !(out->error & ERR_RSVD)))
+			model_loosen(out->at[i], PTE_A);
+	}
+	model_invlpg(a->va);
+}
+
+unsigned model_compare(char *why, unsigned size)
+{
+	unsigned different = 0;
+
+	for (unsigned i = 0; i < WORDS; i++) {
+		uint64_t at = frame_pa(i / FRAME_WORDS) + i % FRAME_WORDS * 8, got = *(volatile uint64_t *)at;
+		if (!((got ^ memory[i]) & ~loose_bits[i]))
+			continue;
+		if (!different++)
+			print_to(why, size, "memory at 0x%lx (frame %u, word %u) is 0x%lx, not 0x%lx (either way: 0x%lx)", at,
+				 i / FRAME_WORDS, i % FRAME_WORDS, got, memory[i], loose_bits[i]);
+		touched[i / FRAME_WORDS] = true;
+	}
+	return different;
+}
