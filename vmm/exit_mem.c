@@ -3,6 +3,22 @@
 #include "vmm/gva.h"
 #include "vmm/vm.h"
 
+#define STRANGE_MAX 1000 /* faults without a reason at one instruction */
+
+/* RAM is always mapped read, write, execute; a stale translation is the only harmless reason, and a flush ends it. */
+static void strange_fault(struct vcpu *v, uint64_t gpa)
+{
+	uint64_t rip = vcpu_rip(v);
+
+	v->ops->slat_flush(v);
+	if (v->strange.rip != rip || v->strange.rcx != v->gpr[RCX])
+		v->strange.run = 0;
+	v->strange.rip = rip;
+	v->strange.rcx = v->gpr[RCX];
+	if (++v->strange.run > STRANGE_MAX)
+		vcpu_park(v, "gpa 0x%llx faults again and again though it is mapped", (unsigned long long)gpa);
+}
+
 void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 {
 	uint64_t gpa = x->slat.gpa;
@@ -11,10 +27,7 @@ void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 	if ((x->slat.write || x->slat.walk) && dirty_write_fault(&v->vm->dirty, gpa))
 		return;
 	if (guest_mem_slot(&v->vm->mem, gpa)) {
-		/* RAM is always mapped read, write, execute; a stale translation is the only harmless reason. */
-		v->ops->slat_flush(v);
-		if (++v->strange_faults > 1000)
-			vcpu_park(v, "gpa 0x%llx faults again and again though it is mapped", (unsigned long long)gpa);
+		strange_fault(v, gpa);
 		return;
 	}
 	if (x->slat.walk) {

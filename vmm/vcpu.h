@@ -183,7 +183,10 @@ struct vcpu {
 	bool halted;
 	bool waiting;           /* a hypercall waits for the stream */
 	bool parked;            /* never enters again until reset */
-	unsigned strange_faults; /* second-level faults that had no reason */
+	struct {
+		uint64_t rip, rcx; /* of the last one; RCX counts the turns of REP */
+		unsigned run;      /* so many in a row there */
+	} strange;                 /* second-level faults that had no reason */
 	char problem[256];      /* why, in words */
 
 	struct vm *vm;
