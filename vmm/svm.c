@@ -257,11 +257,11 @@ static void svm_run(struct vcpu *v, struct vm_exit *x)
 
 /* ---- the rest of the table */
 
-static void svm_dr6_set(struct vcpu *v, uint64_t bits)
+static void svm_dr6_set(struct vcpu *v, uint64_t keep, uint64_t bits)
 {
 	const struct vmcb *b = ((struct svm_vcpu *)v->arch)->vmcb;
 
-	vmcb_set_dr6(b, (uint32_t)(b->save.dr6 | bits));
+	vmcb_set_dr6(b, (uint32_t)((b->save.dr6 & keep) | bits));
 }
 
 static void svm_tsc_offset(struct vcpu *v, int64_t offset)
