@@ -3,22 +3,11 @@
  * word, and waits again: whoever reads the counters before that byte and at the end knows what one word costs.
  */
 #include "guest-tests/lib/boot.h"
-#include "guest-tests/lib/cpu.h"
 #include "guest-tests/lib/heads.h"
 #include "guest-tests/lib/painter.h"
 #include "guest-tests/lib/print.h"
 
-#define COM1 0x3f8
-#define LSR_DR 0x01
-
 int main(void);
-
-static void wait_for_byte(void)
-{
-	while (!(inb(COM1 + 5) & LSR_DR))
-		;
-	inb(COM1);
-}
 
 int main(void)
 {
@@ -32,7 +21,7 @@ int main(void)
 	heads_report("solid");
 	if (boot_option("word")) {
 		print("ready\n");
-		wait_for_byte();
+		console_wait();
 		paint_pixel(&heads[0], heads[0].width / 2, heads[0].height / 2, 0xff00ff);
 	}
 	heads_report("word");

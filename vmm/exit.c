@@ -77,7 +77,7 @@ static void exit_exception(struct vcpu *v, struct vm_exit *x)
 	if (x->exc.vector == VEC_PF)
 		v->cr2 = x->exc.dr6_or_cr2;
 	if (x->exc.vector == VEC_DB)
-		v->ops->dr6_set(v, x->exc.dr6_or_cr2);
+		v->ops->dr6_set(v, ~0ull, x->exc.dr6_or_cr2);
 	vcpu_exception(v, x->exc.vector, x->exc.has_error, x->exc.error);
 }
 

@@ -15,6 +15,9 @@ void exit_xsetbv(struct vcpu *v, struct vm_exit *x); /* exit_cr.c */
 void exit_cr(struct vcpu *v, struct vm_exit *x);
 void exit_io(struct vcpu *v, struct vm_exit *x);     /* exit_io.c */
 void exit_slat_fault(struct vcpu *v, struct vm_exit *x); /* exit_mem.c */
+/** A fault at an address that is mapped as it must be: a stale translation is the only harmless reason, and a flush ends it. Parks v
+ * when that goes on. */
+void exit_strange_fault(struct vcpu *v, const char *what, uint64_t addr);
 /** The guest touched gpa, where there is no RAM: a device, or nothing. */
 void exit_no_memory(struct vcpu *v, struct vm_exit *x, uint64_t gpa, bool fetch);
 void exit_hypercall(struct vcpu *v, struct vm_exit *x);  /* hypercall.c */

@@ -17,6 +17,22 @@ void exit_no_memory(struct vcpu *v, struct vm_exit *x, uint64_t gpa, bool fetch)
 	emulate_mmio(v, gpa);
 }
 
+#define STRANGE_MAX 1000 /* faults without a reason at one instruction */
+
+void exit_strange_fault(struct vcpu *v, const char *what, uint64_t addr)
+{
+	uint64_t rip = vcpu_rip(v);
+
+	v->ops->slat_flush(v);
+	v->ops->tlb_flush(v);
+	if (v->strange.rip != rip || v->strange.rcx != v->gpr[RCX])
+		v->strange.run = 0;
+	v->strange.rip = rip;
+	v->strange.rcx = v->gpr[RCX];
+	if (++v->strange.run > STRANGE_MAX)
+		vcpu_park(v, "%s 0x%llx faults again and again though it is mapped", what, (unsigned long long)addr);
+}
+
 void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 {
 	uint64_t gpa = x->slat.gpa;
@@ -25,10 +41,7 @@ void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 	if ((x->slat.write || x->slat.walk) && dirty_write_fault(&v->vm->dirty, gpa))
 		return;
 	if (guest_mem_slot(&v->vm->mem, gpa)) {
-		/* RAM is always mapped read, write, execute; a stale translation is the only harmless reason. */
-		v->ops->slat_flush(v);
-		if (++v->strange_faults > 1000)
-			vcpu_park(v, "gpa 0x%llx faults again and again though it is mapped", (unsigned long long)gpa);
+		exit_strange_fault(v, "gpa", gpa); /* RAM is always mapped read, write, execute */
 		return;
 	}
 	if (x->slat.walk) {

@@ -7,8 +7,6 @@
 #include "vmm/gva.h"
 #include "vmm/log.h"
 
-#define STRANGE_FAULTS 1000 /* in a row without a reason: the guest would never get on */
-
 void paging_changed(struct vcpu *v)
 {
 	v->root_wanted = paging_shadow(v);
@@ -103,14 +101,10 @@ void exit_page_fault(struct vcpu *v, struct vm_exit *x)
 	a.implicit = !a.user && vcpu_cpl(v) == 3;
 	gva_mode(v, &m);
 	switch (shadow_fault(v->vm->mem.shadow, &m, gva, error, a, &r)) {
-	case SHADOW_FIXED: v->strange_faults = 0; break;
+	case SHADOW_FIXED: break;
 	case SHADOW_FAULT: vcpu_page_fault(v, gva, r.error); break;
 	case SHADOW_DEVICE: exit_no_memory(v, x, r.gpa, a.fetch); break;
 	case SHADOW_EMULATE: emulate_mmio(v, r.gpa); break;
-	case SHADOW_STRANGE:
-		v->ops->tlb_flush(v); /* a stale translation is the only harmless reason */
-		if (++v->strange_faults > STRANGE_FAULTS)
-			vcpu_park(v, "address 0x%llx faults again and again though it is mapped", (unsigned long long)gva);
-		break;
+	case SHADOW_STRANGE: exit_strange_fault(v, "address", gva); break;
 	}
 }

@@ -17,6 +17,9 @@
  * What exits. CR0 by the selective intercept: all changes but those of TS and MP, so that the VMM applies one set of rules for
  * paging modes everywhere (QEMU's own are lax). CR4, so that only bits that CPUID offers are ever set. CR3, CR8 (V_TPR), debug
  * registers, exceptions, INVLPG, PAUSE, hardware task switches run without the VMM. VMCALL is #UD by itself.
+ *
+ * QEMU's TCG (7.2) has no intercept of XSETBV: there a guest may turn on what the CPU has and CPUID does not offer. That harms no one
+ * else, for the VMM uses no extended state.
  */
 static const uint8_t always_intercepted[] = {
 	SVM_CR4_WRITE,
@@ -191,6 +194,32 @@ static void refused(struct vcpu *v, struct vm_exit *x)
 		snprintf(v->problem, sizeof(v->problem), "none of the rules of APM vol. 2, 15.5.1 is broken");
 }
 
+#define OPCODE_MOV_TO_CR 0x22
+
+/*
+ * QEMU's TCG (7.2) answers a MOV CR3 that sets a reserved bit with VMEXIT_INVALID, in the middle of the guest's turn, where CPUs raise
+ * #GP. RIP is on the instruction and all state is the guest's, as if MOV CR3 were intercepted; so that exit is made of it.
+ */
+static bool quit_at_cr3(struct vcpu *v, struct vm_exit *x)
+{
+	const struct svm_vcpu *a = v->arch;
+	struct svm_check s;
+	struct insn in;
+
+	if (!a->cpu->quits_at_cr3)
+		return false;
+	if (a->checked) {
+		svm_state_check(v, &s);
+		if (svm_check(&s, v->problem, sizeof(v->problem)))
+			return false; /* VMRUN itself refused it */
+	}
+	svm_state_take(v);
+	if (!svm_next_insn(v, &in) || !insn_is(&in, MAP_0F, OPCODE_MOV_TO_CR) || in.reg != 3)
+		return false;
+	x->raw_reason = SVM_CR0_WRITE + 3;
+	return true;
+}
+
 /*
  * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off. So for such a
  * guest they are looked for before the entry, which saves other CPUs a round trip; once, so that the guest gets on however fast they
@@ -220,7 +249,8 @@ static void svm_run(struct vcpu *v, struct vm_exit *x)
 	}
 	if (a->cpu != v->cpu->virt)
 		move_here(v, a);
-	if (v->dirty & SVM_CHECKED)
+	a->checked = v->dirty & SVM_CHECKED;
+	if (a->checked)
 		vcpu_need(v, VG_ALL); /* for refused() */
 	svm_state_store(v);
 	svm_event_load(v);
@@ -229,7 +259,7 @@ static void svm_run(struct vcpu *v, struct vm_exit *x)
 	svm_enter(v, address(b), a->cpu->host);
 
 	*x = (struct vm_exit){ .raw_reason = b->control.exit_code, .info1 = b->control.exit_info1, .info2 = b->control.exit_info2 };
-	if (SVM_INVALID(x->raw_reason)) {
+	if (SVM_INVALID(x->raw_reason) && !quit_at_cr3(v, x)) {
 		refused(v, x);
 		return;
 	}
@@ -241,11 +271,11 @@ static void svm_run(struct vcpu *v, struct vm_exit *x)
 
 /* ---- the rest of the table */
 
-static void svm_dr6_set(struct vcpu *v, uint64_t bits)
+static void svm_dr6_set(struct vcpu *v, uint64_t keep, uint64_t bits)
 {
 	const struct vmcb *b = ((struct svm_vcpu *)v->arch)->vmcb;
 
-	vmcb_set_dr6(b, (uint32_t)(b->save.dr6 | bits));
+	vmcb_set_dr6(b, (uint32_t)((b->save.dr6 & keep) | bits));
 }
 
 static void svm_tsc_offset(struct vcpu *v, int64_t offset)

@@ -88,6 +88,7 @@ struct svm_cpu {
 	bool irq_by_virq;         /* EVENTINJ is no safe way for interrupts (svm_event.c) */
 	bool forgets_exception;   /* EVENTINJ's exceptions do not count for #DF (svm_event.c) */
 	bool forgets_shadow;      /* VMRUN does not load INTERRUPT_SHADOW (svm_step.c) */
+	bool quits_at_cr3;        /* MOV CR3 of a reserved bit ends the guest's turn with VMEXIT_INVALID (svm.c) */
 	unsigned phys_bits;
 	uint64_t cr4_valid, efer_valid; /* bits that this CPU knows */
 	uint8_t revision;
@@ -117,6 +118,7 @@ struct svm_vcpu {
 	bool step_tf;             /* RFLAGS.TF was the guest's own */
 	uint64_t step_dr6;
 	uint32_t step_exceptions; /* intercepted but for the step */
+	bool checked;             /* the last entry loaded new state that VMRUN checks */
 	bool polled;              /* svm_run returned without an entry, for an interrupt of the VMM's */
 	uint64_t flushes;         /* of the TLB, for a report */
 };

@@ -98,7 +98,7 @@ void vcpu_skip(struct vcpu *v, unsigned len)
 	}
 	if (vcpu_rflags(v) & (RFLAGS_TF | RFLAGS_RF)) {
 		if (v->rflags & RFLAGS_TF) {
-			v->ops->dr6_set(v, DR6_BS);
+			v->ops->dr6_set(v, ~0ull, DR6_BS);
 			vcpu_exception(v, VEC_DB, false, 0);
 		}
 		vcpu_set_rflags(v, v->rflags & ~RFLAGS_RF);

@@ -186,7 +186,10 @@ struct vcpu {
 	bool halted;
 	bool waiting;           /* a hypercall waits for the stream */
 	bool parked;            /* never enters again until reset */
-	unsigned strange_faults; /* page faults, the guest's or second-level, that had no reason, in a row */
+	struct {
+		uint64_t rip, rcx; /* of the last one; RCX counts the turns of REP */
+		unsigned run;      /* so many in a row there */
+	} strange;                 /* page faults, the guest's or second-level, that had no reason */
 	char problem[256];      /* why, in words */
 
 	struct vm *vm;
@@ -233,8 +236,8 @@ struct vcpu_ops {
 	uint64_t (*msr_get)(struct vcpu *v, enum vmsr m);
 	void (*msr_set)(struct vcpu *v, enum vmsr m, uint64_t value); /* the value was checked */
 
-	/* Sets bits of the guest's DR6 (a #DB that the VMM raises). */
-	void (*dr6_set)(struct vcpu *v, uint64_t bits);
+	/* Of the guest's DR6: leaves the bits in keep as they are, sets others, clears the rest (a #DB that the VMM raises; reset). */
+	void (*dr6_set)(struct vcpu *v, uint64_t keep, uint64_t bits);
 
 	/* The second-level tables changed in a way that took rights away: no stale translation may be used after the next entry. */
 	void (*slat_flush)(struct vcpu *v);

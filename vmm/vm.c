@@ -286,6 +286,16 @@ static void enter_multiboot(struct vcpu *v, const struct loader_out *out)
 	v->gpr[RDX] = 0;
 }
 
+/* What the vendors' control structures do not hold: DR0 - DR3 are the CPU's own while the guest runs (SDM vol. 3, table 10-1). */
+static void reset_debug(struct vcpu *v)
+{
+	write_dr0(0);
+	write_dr1(0);
+	write_dr2(0);
+	write_dr3(0);
+	v->ops->dr6_set(v, 0, DR6_FIXED);
+}
+
 /* MSRs as power-on leaves them (SDM vol. 3, table 10-1; PAT: 12.12.4). */
 static void reset_msrs(struct vcpu *v)
 {
@@ -334,6 +344,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	pc_reset(vm->pc);
 	enter_multiboot(vm->vcpu, &out);
 	fpu_reset();
+	reset_debug(vm->vcpu);
 	reset_msrs(vm->vcpu);
 	vm->tsc_offset = -(int64_t)rdtsc();
 	vm->vcpu->ops->tsc_offset(vm->vcpu, vm->tsc_offset);

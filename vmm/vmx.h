@@ -151,7 +151,7 @@ void vmx_describe(struct vcpu *v, char *buf, size_t size);
 void vmx_msr_pass(struct vcpu *v, uint32_t msr, bool read, bool write);
 uint64_t vmx_msr_get(struct vcpu *v, enum vmsr m);
 void vmx_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
-void vmx_dr6_set(struct vcpu *v, uint64_t bits);
+void vmx_dr6_set(struct vcpu *v, uint64_t keep, uint64_t bits);
 
 /* ---- vmx_entry.asm */
 

@@ -86,8 +86,8 @@ void vmx_msr_pass(struct vcpu *v, uint32_t msr, bool read, bool write)
 }
 
 /* DR6 is not part of the VMCS: the guest's is the CPU's. */
-void vmx_dr6_set(struct vcpu *v, uint64_t bits)
+void vmx_dr6_set(struct vcpu *v, uint64_t keep, uint64_t bits)
 {
 	(void)v;
-	write_dr6(read_dr6() | bits);
+	write_dr6((read_dr6() & keep) | bits);
 }

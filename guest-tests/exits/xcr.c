@@ -66,7 +66,7 @@ static void test_refused(void)
 	expect_error("XCR0 = 0", try_xsetbv(0, 0), VEC_GP, 0);
 	expect_error("bit 63", try_xsetbv(0, offered | 1ull << 63), VEC_GP, 0);
 	for (unsigned bit = 3; bit < 20; bit++)
-		if (!(all >> bit & 1) && !cpu_is_tcg()) /* it lets no hypervisor look at XSETBV */
+		if (!(all >> bit & 1) && !cpu_is_tcg()) /* it has no intercept of XSETBV */
 			expect_error("a bit that is not offered", try_xsetbv(0, offered | 1ull << bit), VEC_GP, 0);
 	expect_error("XCR1", try_xsetbv(1, offered), VEC_GP, 0);
 	if ((offered & XCR0_AVX) && !cpu_is_tcg())

@@ -3,6 +3,7 @@
 #include "guest-tests/lib/cpu.h"
 
 #define COM1 0x3f8
+#define LSR_DR 0x01
 #define LSR_THRE 0x20
 #define THRE_POLLS 1000000u
 #define EXIT_PORT 0xf4
@@ -23,6 +24,13 @@ static void put(char c)
 	for (unsigned i = 0; i < THRE_POLLS && !(inb(COM1 + 5) & LSR_THRE); i++)
 		;
 	outb(COM1, (uint8_t)c);
+}
+
+void console_wait(void)
+{
+	while (!(inb(COM1 + 5) & LSR_DR))
+		;
+	inb(COM1);
 }
 
 struct out {

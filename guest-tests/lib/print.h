@@ -9,6 +9,9 @@
 /** Sets COM1 to 115200 8N1 without interrupts. */
 void print_init(void);
 
+/** Waits for a byte on COM1 and takes it. */
+void console_wait(void);
+
 /** Prints on COM1, polled, with a bound on every wait. Formats: %s %c %d %u %x %lu %lx %%, with width and zero padding. */
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

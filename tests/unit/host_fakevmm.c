@@ -30,6 +30,7 @@ static struct {
 	uint8_t flags[HEADS][TILES];
 	uint8_t ring[3][65536];
 	unsigned step;
+	bool announced, over;
 	int quit;
 } v;
 
@@ -161,8 +162,8 @@ static void say(enum link_stream s, const char *text)
 	link_write(&v.link, s, text, strlen(text));
 }
 
-/* Paints the next step when the far end shows the last one exactly, and asks for a screenshot of it. */
-static void paint_next(void)
+/* Says what the far end shows, and asks for a screenshot of it. */
+static void announce(void)
 {
 	char line[128];
 	uint8_t body[4];
@@ -174,8 +175,11 @@ static void paint_next(void)
 	}
 	put32(body, v.step);
 	message(MSG_SHOT, body, 4);
-	if (++v.step == FAKE_STEPS)
-		return;
+}
+
+static void paint_next(void)
+{
+	v.step++;
 	for (unsigned h = 0; h < HEADS; h++) {
 		paint(v.px[h], h, v.step);
 		dtx_damage(&v.tx, h, 0, sizeof(v.px[h]));
@@ -205,6 +209,22 @@ static void end(void)
 	case FAKE_HANG_UP: v.quit = 1; break;
 	case FAKE_MALFORMED: link_write(&v.link, LINK_CONTROL, "\0\0\0", 3); break;
 	default: break;
+	}
+}
+
+/* As the VMM does: the picture stays until the message about it has arrived, for a lost one would be overtaken by the next picture. */
+static void advance(void)
+{
+	if (!v.link.up || v.over || !dtx_idle(&v.tx, true) || !link_drained(&v.link))
+		return;
+	v.announced = !v.announced;
+	if (v.announced) {
+		announce();
+	} else if (v.step + 1 < FAKE_STEPS) {
+		paint_next();
+	} else {
+		v.over = true;
+		end();
 	}
 }
 
@@ -255,14 +275,7 @@ static void play(void)
 		pump();
 		if (v.quit && (link_drained(&v.link) || !v.link.up))
 			_exit(0);
-		if (!v.link.up || v.step > FAKE_STEPS || !dtx_idle(&v.tx, true) || !link_drained(&v.link))
-			continue;
-		if (v.step < FAKE_STEPS) {
-			paint_next();
-		} else {
-			v.step++;
-			end();
-		}
+		advance();
 	}
 }
 
