@@ -32,14 +32,15 @@ static struct role role_of(const struct walk_mode *m)
 		.pse = m->pse && f == &pt_legacy32,
 		.wp0 = f && !m->wp,
 		.smep = f && !m->wp && m->smep,
+		.smap = f && !m->wp && m->smap,
 	};
 }
 
 /* Memory that a large guest page, or none, maps in one piece: only rights and cache bits matter below. */
-static struct role direct_role(const struct role *above, unsigned level, unsigned access, unsigned cache)
+static struct role direct_role(const struct role *above, unsigned level, unsigned access, unsigned cache, bool dirty)
 {
 	return (struct role){ .level = (uint8_t)level, .format = SHADOW_DIRECT, .access = (uint8_t)access, .cache = (uint8_t)cache,
-			      .wp0 = above->wp0, .smep = above->smep };
+			      .wp0 = above->wp0, .smep = above->smep, .smap = above->smap, .clean = above->wp0 && !dirty };
 }
 
 /* PAT, PCD and PWT of a leaf; PAT is bit 12 of a large one (SDM vol. 3, 4.9.2). */
@@ -51,10 +52,10 @@ static unsigned cache_bits(uint64_t g, bool large)
 /* Below a table that maps memory in one piece. */
 static struct target direct_target(const struct shadow_page *sp, unsigned index)
 {
-	struct target t = { .present = true, .leaf = sp->role.level == 1, .access = sp->role.access, .cache = sp->role.cache, .dirty = true };
+	struct target t = { .present = true, .leaf = sp->role.level == 1, .access = sp->role.access, .cache = sp->role.cache, .dirty = !sp->role.clean };
 
 	t.gfn = sp->gfn + ((uint64_t)index << 9 * (sp->role.level - 1));
-	t.role = direct_role(&sp->role, sp->role.level - 1u, t.access, t.cache);
+	t.role = direct_role(&sp->role, sp->role.level - 1u, t.access, t.cache, t.dirty);
 	return t;
 }
 
@@ -99,7 +100,7 @@ struct target shadow_target(const struct shadow *sh, const struct shadow_page *s
 		t.gfn += (index & 1) * 512u;
 	if (!t.dirty)
 		t.access &= ~ACC_W; /* until a write has set D */
-	t.role = direct_role(&sp->role, level - 1, t.access, t.cache);
+	t.role = direct_role(&sp->role, level - 1, t.access, t.cache, t.dirty);
 	return t;
 }
 
@@ -148,8 +149,8 @@ static void fill_direct(struct shadow *sh, uint32_t n)
 	}
 }
 
-/* The table below (n, index), made and linked where it is not yet what the guest's entry g says. 0: g is not usable. */
-static uint32_t descend(struct shadow *sh, uint32_t n, unsigned index, uint64_t g)
+/* The table below (n, index), made and linked (*changed) where it is not yet what the guest's entry g says. 0: g is not usable. */
+static uint32_t descend(struct shadow *sh, uint32_t n, unsigned index, uint64_t g, bool *changed)
 {
 	struct target t = shadow_target(sh, &sh->page[n], index, g);
 	uint64_t spte = table_of(sh, n)[index];
@@ -163,6 +164,10 @@ static uint32_t descend(struct shadow *sh, uint32_t n, unsigned index, uint64_t 
 		fill_direct(sh, child);
 	}
 	if (!(spte & SPTE_P) || child_of(sh, spte) != child) {
+		/* It may hold, or lead to, what the guest flushed for this address while it was reached by another way. */
+		if (sh->page[child].present)
+			shadow_sync_all(sh);
+		*changed = true;
 		shadow_set(sh, n, index, 0);
 		/* In a PDPTE all but P is reserved (SDM vol. 3, table 4-8). */
 		shadow_set(sh, n, index, table_hpa(sh, child) | SPTE_P | (n ? SPTE_W | SPTE_U : 0));
@@ -176,16 +181,17 @@ static bool kernel_write(const struct role *role, const struct walk_access *a, c
 	return role->wp0 && a->write && (!a->user || a->implicit) && !(t->access & ACC_W) && (t->access & ACC_U);
 }
 
-static enum shadow_result map(struct shadow *sh, const struct walk_mode *m, uint64_t va, struct walk_access a, const struct walk_result *r)
+static enum shadow_result map(struct shadow *sh, uint64_t va, struct walk_access a, const struct walk_result *r)
 {
 	uint32_t n = sh->root;
 	unsigned level = n ? 4 : 3, index = n ? va_index(4, va) : 4 + (va >> 30 & 3);
 	struct guest_frame *f;
 	struct target t;
 	uint64_t spte, old;
+	bool changed = false;
 
 	for (; level > 1; index = va_index(--level, va)) {
-		n = descend(sh, n, index, r->entry[level]);
+		n = descend(sh, n, index, r->entry[level], &changed);
 		if (!n)
 			return SHADOW_STRANGE;
 	}
@@ -195,12 +201,12 @@ static enum shadow_result map(struct shadow *sh, const struct walk_mode *m, uint
 		return SHADOW_DEVICE;
 	if (a.write && f->tables)
 		shadow_unsync(sh, t.gfn);
-	if (kernel_write(&sh->page[n].role, &a, &t) && m->smap)
+	if (kernel_write(&sh->page[n].role, &a, &t) && sh->page[n].role.smap)
 		return SHADOW_EMULATE; /* no entry is the supervisor's alone and yet under SMAP */
 	spte = shadow_leaf(sh, &sh->page[n].role, &t, kernel_write(&sh->page[n].role, &a, &t));
 	old = table_of(sh, n)[index];
 	if (!((old ^ spte) & ~(SPTE_A | SPTE_D)))
-		return SHADOW_STRANGE;
+		return changed ? SHADOW_FIXED : SHADOW_STRANGE;
 	shadow_set(sh, n, index, spte);
 	return SHADOW_FIXED;
 }
@@ -234,7 +240,7 @@ enum shadow_result shadow_fault(struct shadow *sh, const struct walk_mode *m, ui
 	}
 	if (m->format != &pt_long4)
 		va &= 0xffffffff;
-	result = map(sh, m, va, a, r);
+	result = map(sh, va, a, r);
 	/*
 	 * The entry allows it, and yet there was a fault with P: that can be SMAP alone, which AC lifts for explicit accesses only. So it
 	 * was an implicit one, which no error code tells (SDM vol. 3, 4.6.1).
@@ -252,6 +258,7 @@ enum shadow_result shadow_fault(struct shadow *sh, const struct walk_mode *m, ui
 static void make_pae_root(struct shadow *sh, const struct walk_mode *m)
 {
 	struct role role = role_of(m);
+	bool changed;
 	uint64_t g;
 
 	role.level = 3;
@@ -262,7 +269,7 @@ static void make_pae_root(struct shadow *sh, const struct walk_mode *m)
 		g = 0;
 		if (m->format == &pt_pae && guest_mem_read(sh->mem, m->root + 8 * i, &g, 8))
 			g = 0;
-		if (!descend(sh, 0, 4 + i, g))
+		if (!descend(sh, 0, 4 + i, g, &changed))
 			shadow_set(sh, 0, 4 + i, 0);
 	}
 }

@@ -32,7 +32,9 @@ struct role {
 	uint8_t quadrant;   /* 32-bit tables have 1,024 entries, shadows 512: which quarter (level 2) or half (level 1) of the range */
 	uint8_t cache;      /* direct: PAT << 2 | PCD << 1 | PWT of the large page */
 	bool nxe, pse;      /* change what guest entries mean */
-	bool wp0, smep;     /* change what leaves look like: the supervisor writes read-only pages; and may not run user pages */
+	bool wp0;           /* CR0.WP is 0, which changes what leaves look like; so do then the next three */
+	bool smep, smap;
+	bool clean;         /* direct: D of the large page is not set, no leaf may be written */
 };
 enum shadow_format { SHADOW_DIRECT, SHADOW_LEGACY32, SHADOW_PAE, SHADOW_LONG4 };
 
