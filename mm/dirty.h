@@ -64,8 +64,11 @@ struct dirty {
 	unsigned count;	    /* of live ranges; live[] has their numbers, in no order */
 	uint8_t live[DIRTY_RANGES];
 	struct dirty_range range[DIRTY_RANGES];
-	uint64_t faults, queries, reported,
-		marks; /* counters; reported and marks in pages, marks in each range that has the page */
+	struct dirty_log *log;		    /* the pml source's; others: NULL */
+	uint64_t scans, scanned;	    /* tables that were scanned for D bits, in all, and in the last harvest */
+	uint64_t switches;		    /* of 2 MiB regions between faults and scans */
+	uint64_t faults, queries, reported; /* reported: pages */
+	uint64_t marks;			    /* pages that the VMM wrote, in each range that has them */
 };
 
 /** Begins with no range and no consumer. arg, for the source, must outlive d. */
@@ -120,14 +123,38 @@ static inline bool dirty_note(struct dirty *d, uint64_t gfn)
 /** Whether a range has any of count pages from gfn on. */
 bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count);
 
-/* ---- second-level tables (mm/dirty_slat.c) */
+/* ---- second-level tables (mm/dirty_slat.c, mm/dirty_pml.c) */
 
-extern const struct dirty_source dirty_fault;
+/*
+ * By write faults; by scans for D bits; by page-modification logging; by faults or scans, as each range behaves. All but
+ * dirty_fault need a CPU that sets A and D bits.
+ */
+extern const struct dirty_source dirty_fault, dirty_dbit, dirty_pml, dirty_auto;
 
 /**
  * The guest's write to gpa was stopped. Returns true when a range's page was protected there: it is dirty and writable now, and the
  * write can be done again. False: not ours, or the page is writable and a stale translation stopped the write.
  */
 bool dirty_write_fault(struct dirty *d, uint64_t gpa);
+
+#define DIRTY_LOG_PAGES 8u     /* twice what one full-HD picture fills */
+#define DIRTY_LOG_ENTRIES 512u /* in a page: guest-physical addresses, filled from the last one down */
+
+/* The CPU's log of pages whose D bit it set (SDM vol. 3, 29.3.6). The vendor part owns it and fills in all but `full`. */
+struct dirty_log {
+	uint64_t *page[DIRTY_LOG_PAGES];
+	unsigned full; /* pages 0..full-1 are full, page[full] is the CPU's */
+	void *arg;
+	/* The entry that the CPU writes next; beyond the page: it is full. */
+	uint16_t (*index)(void *arg);
+	/* Gives the CPU this page, empty. */
+	void (*load)(void *arg, const uint64_t *page);
+};
+
+/** The CPU found its page of the log full, and did not do the write that it could not log. */
+void dirty_log_full(struct dirty *d);
+
+/** The harvest of dirty_pml: notes all that is in the log, whatever the pages. */
+void dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count);
 
 #endif

@@ -1,9 +1,28 @@
-/* Dirty sources on second-level tables (EPT, NPT): write faults. */
+/*
+ * Dirty sources on second-level tables (EPT, NPT).
+ *  - By faults: an armed page's leaf is not writable.
+ *  - By PML: an armed page's D bit is clear. Leaves outside of ranges have D set, so that they are never logged.
+ *  - By scans: a harvest moves D bits to the bitmaps. Each region (the 2 MiB of one table of leaves) is either scanned or not, so
+ *    ranges that share pages always agree; a bit of its entry that the CPU ignores says which.
+ * A scan is left out where the A bit of the region's entry is clear: the CPU then found no way to its leaves since the last
+ * harvest, which cleared all their D bits. That holds because it may not use a way found before: whoever clears A sets slat.stale,
+ * and the next entry drops what the CPU holds of the tables (SDM vol. 3, 29.4.3; APM vol. 2, 15.16, 15.25). It is also why a
+ * harvest takes the whole region: were some D bits left behind under a clear A, no other range would look for them.
+ */
 #include <errno.h>
 
 #include "mm/dirty.h"
 #include "mm/layout.h"
 #include "mm/slat.h"
+
+#define SCANNED (1ull << 11) /* ignored by the CPU: SDM vol. 3, table 29-6; APM vol. 2, 5.3.3 */
+
+static inline uint64_t armed_bit(const struct dirty *d)
+{
+	const struct pt_format *f = ((struct slat *)d->arg)->format;
+
+	return d->log ? f->dirty : f->write;
+}
 
 /* The page's entry in its table of 4 KiB leaves, present or not; NULL where there is no such table. */
 static inline uint64_t *page_entry(struct slat *s, uint64_t gfn)
@@ -46,26 +65,12 @@ static int begin(struct dirty *d, uint64_t gfn, uint64_t count)
 	return 0;
 }
 
-static void end(struct dirty *d, uint64_t gfn, uint64_t count)
+/* Arms pages of one 2 MiB. */
+static uint64_t arm_region(struct dirty *d, uint64_t gfn, uint64_t word)
 {
 	struct slat *s = d->arg;
-
-	for (uint64_t g = gfn; g < gfn + count; g++) {
-		uint64_t *e = page_entry(s, g);
-
-		if (e && (*e & s->format->present))
-			slat_write_allow(s, e);
-	}
-	/* Not left to the faults that would drop stale translations one by one: the guest decides how many these are. */
-	s->stale = true;
-	merge(d, gfn, gfn + count);
-}
-
-/* Arms pages of one 2 MiB. */
-static uint64_t arm_region(struct slat *s, uint64_t gfn, uint64_t word)
-{
-	const uint64_t armed = s->format->write;
-	uint64_t *table = slat_region_table(s, slat_region(s, gfn << PAGE_SHIFT)), taken = 0;
+	const uint64_t armed = armed_bit(d);
+	uint64_t *region = slat_region(s, gfn << PAGE_SHIFT), *table = slat_region_table(s, region), taken = 0;
 
 	if (!table) {
 		/* Mapped anew since the range began, or not mapped. */
@@ -73,13 +78,16 @@ static uint64_t arm_region(struct slat *s, uint64_t gfn, uint64_t word)
 			return 0;
 		if (!slat_split(s, gfn << PAGE_SHIFT))
 			return word;
-		table = slat_region_table(s, slat_region(s, gfn << PAGE_SHIFT));
+		region = slat_region(s, gfn << PAGE_SHIFT);
+		table = slat_region_table(s, region);
 	}
+	if (*region & SCANNED) /* the harvest cleared D */
+		return 0;
 	for (table += gfn & 511; word; word &= word - 1) {
 		uint64_t *e = &table[__builtin_ctzll(word)];
 
 		taken |= *e & armed;
-		*e &= ~armed;
+		__atomic_fetch_and(e, ~armed, __ATOMIC_RELAXED);
 	}
 	s->stale |= taken != 0;
 	return 0;
@@ -90,10 +98,158 @@ static uint64_t arm(struct dirty *d, uint64_t gfn, uint64_t word)
 	uint64_t here = 512 - (gfn & 511), low = here < 64 ? word & ((1ull << here) - 1) : word, kept = 0;
 
 	if (low)
-		kept = arm_region(d->arg, gfn, low);
+		kept = arm_region(d, gfn, low);
 	if (word != low)
-		kept |= arm_region(d->arg, gfn + here, word >> here) << here;
+		kept |= arm_region(d, gfn + here, word >> here) << here;
 	return kept;
+}
+
+/* ---- scans */
+
+static void harvest_region(struct dirty *d, uint64_t *region, uint64_t gfn)
+{
+	struct slat *s = d->arg;
+	const uint64_t dirty = s->format->dirty;
+	uint64_t *table = slat_region_table(s, region);
+
+	d->scans++;
+	s->stale = true;
+	__atomic_fetch_and(region, ~s->format->accessed, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < 512; i += 64) {
+		uint64_t word = 0;
+
+		for (unsigned n = 0; n < 64; n++) {
+			if (!(table[i + n] & dirty))
+				continue;
+			__atomic_fetch_and(&table[i + n], ~dirty, __ATOMIC_RELAXED);
+			word |= 1ull << n;
+		}
+		if (word)
+			dirty_note_word(d, gfn + i, word);
+	}
+}
+
+static void harvest(struct dirty *d, uint64_t gfn, uint64_t count)
+{
+	const uint64_t look = SCANNED | ((struct slat *)d->arg)->format->accessed;
+	uint64_t before = d->scans;
+
+	for (uint64_t g = gfn & ~511ull; g < gfn + count; g += 512) {
+		uint64_t *region = slat_region(d->arg, g << PAGE_SHIFT);
+
+		if (region && (*region & look) == look)
+			harvest_region(d, region, g);
+	}
+	d->scanned = d->scans - before;
+}
+
+/* From faults to scans. Pages that are writable have their bits set, the others were not written: no D bit matters. */
+static void start_scans(struct dirty *d, uint64_t *region)
+{
+	struct slat *s = d->arg;
+	uint64_t *table = slat_region_table(s, region);
+
+	for (unsigned i = 0; i < 512; i++)
+		if (table[i] & s->format->present)
+			table[i] = (table[i] | s->format->write) & ~s->format->dirty;
+	*region = (*region | SCANNED) & ~s->format->accessed;
+	s->stale = true;
+}
+
+/* From scans to faults: all that the region's ranges have of it is armed, also what is dirty for all of them. */
+static void stop_scans(struct dirty *d, uint64_t *region, uint64_t gfn)
+{
+	harvest_region(d, region, gfn);
+	*region &= ~SCANNED;
+	for (unsigned i = 0; i < d->count; i++) {
+		const struct dirty_range *r = &d->range[d->live[i]];
+		uint64_t g = r->first > gfn ? r->first : gfn, last = r->first + r->pages;
+
+		for (last = last < gfn + 512 ? last : gfn + 512; g < last; g += 64)
+			arm(d, g, last - g < 64 ? (1ull << (last - g)) - 1 : ~0ull);
+	}
+}
+
+static bool wants_scans(const struct dirty *d, uint64_t gfn)
+{
+	for (unsigned i = 0; i < d->count; i++) {
+		const struct dirty_range *r = &d->range[d->live[i]];
+
+		if (r->scan && r->first < gfn + 512 && gfn < r->first + r->pages)
+			return true;
+	}
+	return d->source->scan;
+}
+
+/* Each region around the pages goes to scans if a range in it wants that, else to faults. */
+static void settle(struct dirty *d, uint64_t gfn, uint64_t count)
+{
+	struct slat *s = d->arg;
+
+	for (uint64_t g = gfn & ~511ull; g < gfn + count; g += 512) {
+		uint64_t *region = slat_region(s, g << PAGE_SHIFT);
+		bool scan = wants_scans(d, g);
+
+		if (!slat_region_table(s, region) || scan == !!(*region & SCANNED))
+			continue;
+		d->switches++;
+		if (scan)
+			start_scans(d, region);
+		else
+			stop_scans(d, region, g);
+	}
+}
+
+/*
+ * A fault costs some hundred instructions, a scan some thousand for each region, whatever it finds. So scans pay from a fifth of a
+ * tenth of the region on, and faults pay below a quarter of that; four such queries in a row decide. A query that costs nothing
+ * either way, as nothing was touched, does not count.
+ */
+static void judge(struct dirty *d, struct dirty_range *r, uint64_t n)
+{
+	uint64_t pages = ((r->first & 511) + r->pages + 511) & ~511ull;
+
+	if (!n && !d->scanned)
+		return;
+	if (n * 32 >= pages)
+		r->streak = r->streak > 0 ? r->streak + 1 : 1;
+	else if (n * 128 < pages)
+		r->streak = r->streak < 0 ? r->streak - 1 : -1;
+	else
+		r->streak = 0;
+	if (r->streak > -4 && r->streak < 4)
+		return;
+	r->scan = r->streak > 0;
+	r->streak = 0;
+	settle(d, r->first, r->pages);
+}
+
+/* ---- ranges' ends */
+
+static void end(struct dirty *d, uint64_t gfn, uint64_t count)
+{
+	struct slat *s = d->arg;
+	const uint64_t armed = armed_bit(d);
+
+	for (uint64_t g = gfn; g < gfn + count; g++) {
+		uint64_t *e = page_entry(s, g);
+
+		if (e && (*e & s->format->present))
+			*e |= armed;
+	}
+	/* Not left to the faults that would drop stale translations one by one: the guest decides how many these are. */
+	s->stale = true;
+	settle(d, gfn, count);
+	merge(d, gfn, gfn + count);
+}
+
+static int begin_scans(struct dirty *d, uint64_t gfn, uint64_t count)
+{
+	int e = begin(d, gfn, count);
+
+	if (!e)
+		settle(d, gfn, count);
+	return e;
 }
 
 bool dirty_write_fault(struct dirty *d, uint64_t gpa)
@@ -109,3 +265,10 @@ bool dirty_write_fault(struct dirty *d, uint64_t gpa)
 }
 
 const struct dirty_source dirty_fault = { .name = "fault", .begin = begin, .end = end, .arm = arm };
+const struct dirty_source dirty_pml = { .name = "pml", .begin = begin, .end = end, .harvest = dirty_log_drain, .arm = arm };
+const struct dirty_source dirty_dbit = {
+	.name = "dbit", .scan = true, .begin = begin_scans, .end = end, .harvest = harvest, .arm = arm
+};
+const struct dirty_source dirty_auto = {
+	.name = "auto", .begin = begin, .end = end, .harvest = harvest, .arm = arm, .judge = judge
+};

@@ -16,7 +16,7 @@ struct pt_format {
 	uint64_t large;           /* page-size bit at levels above 1 */
 	uint64_t accessed, dirty;
 	uint64_t table_flags;     /* set in entries that point to tables made by us */
-	uint64_t leaf_flags;      /* set in leaves made by us: rights and write-back memory type */
+	uint64_t leaf_flags;      /* set in leaves made by us: rights, write-back memory type, A and D (so that PML logs none unasked) */
 };
 
 #define PT_ADDR_MASK 0x000ffffffffff000ull

@@ -64,6 +64,8 @@ static void stats(struct vm *vm, uint32_t id)
 	v->ops->counters(vm->vcpu, &accesses, &flushes);
 	add(&t, "\"total\":%llu},\"vmcs_accesses\":%llu,\"tlb_flushes\":%llu,", (unsigned long long)vcpu_exits(v),
 	    (unsigned long long)accesses, (unsigned long long)flushes);
+	add(&t, "\"dirty_source\":\"%s\",\"dirty_scans\":%llu,\"dirty_switches\":%llu,", vm->dirty.source->name,
+	    (unsigned long long)vm->dirty.scans, (unsigned long long)vm->dirty.switches);
 	add(&t, "\"dirty_faults\":%llu,\"dirty_queries\":%llu,\"dirty_pages\":%llu,\"vmm_writes\":%llu,\"bus_unclaimed\":%llu,",
 	    (unsigned long long)vm->dirty.faults, (unsigned long long)vm->dirty.queries, (unsigned long long)vm->dirty.reported,
 	    (unsigned long long)vm->dirty.marks, (unsigned long long)vm->bus.unclaimed);

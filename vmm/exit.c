@@ -140,6 +140,7 @@ void exit_handle(struct vcpu *v)
 	case EXIT_HYPERCALL: exit_hypercall(v, x); break;
 	case EXIT_TASK_SWITCH: exit_task_switch(v, x); break;
 	case EXIT_SLAT_FAULT: exit_slat_fault(v, x); break;
+	case EXIT_PML_FULL: dirty_log_full(&v->vm->dirty); break;
 	case EXIT_SLAT_MISCONFIG:
 		vcpu_park(v, "the VMM's second-level table entry for gpa 0x%llx is malformed", (unsigned long long)x->slat.gpa);
 		break;
@@ -147,7 +148,6 @@ void exit_handle(struct vcpu *v)
 	case EXIT_SHUTDOWN: vcpu_park(v, "shutdown (INIT or SIPI without an APIC)"); break;
 	case EXIT_ENTRY_FAILED: exit_entry_failed(v); break;
 	case EXIT_DR:
-	case EXIT_PML_FULL:
 	default:
 		vcpu_park(v, "%s exit 0x%llx, which was not asked for", v->ops->name, (unsigned long long)x->raw_reason);
 		break;

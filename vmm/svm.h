@@ -128,7 +128,7 @@ _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
 
 int svm_cpu_enable(struct cpu *cpu);
 void svm_cpu_disable(struct cpu *cpu);
-int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits);
+int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits, bool *page_log);
 
 /* ---- svm_state.c: struct vcpu <-> VMCB */
 

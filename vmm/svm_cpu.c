@@ -188,7 +188,7 @@ void svm_cpu_disable(struct cpu *cpu)
 	frames_free((uint64_t)(uintptr_t)c, CPU_FRAMES);
 }
 
-int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits)
+int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits, bool *page_log)
 {
 	const struct svm_cpu *c = cpu->virt;
 
@@ -200,5 +200,6 @@ int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned
 	*format = &pt_npt;
 	*max_leaf = cpu->features.page1g ? 3 : 2;
 	*ad_bits = true;
+	*page_log = false;
 	return 0;
 }

@@ -217,10 +217,12 @@ struct vcpu_ops {
 	 * fail. Logs what the CPU has. 0 or -ENODEV/-ENOMEM, logged in a sentence with the remedy. */
 	int (*cpu_enable)(struct cpu *cpu);
 	void (*cpu_disable)(struct cpu *cpu);
-	/* What second-level tables this (enabled) CPU takes: their format, largest leaf level, and whether it sets A and D. 0 or -ENODEV. */
-	int (*slat_features)(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits);
+	/* What second-level tables this (enabled) CPU takes: their format, largest leaf level, whether it sets A and D, and whether it
+	 * logs pages whose D it sets. 0 or -ENODEV. */
+	int (*slat_features)(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits, bool *page_log);
 
-	/* Makes the control structure for v (v->vm->slat, or mem.shadow, is ready; v->cpu runs this). State is written from v at the first run. */
+	/* Makes the control structure for v (v->vm->dirty, and v->vm->slat or mem.shadow, are ready; v->cpu runs this). State is written from v
+	 * at the first run. */
 	int (*create)(struct vcpu *v);
 	void (*destroy)(struct vcpu *v);
 

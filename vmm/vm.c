@@ -159,10 +159,6 @@ static int check_options(struct vm *vm, const struct boot_options *opt, char *wh
 			 opt->dirty);
 		return -EINVAL;
 	}
-	if (!shadow && *opt->dirty && strcmp(opt->dirty, "auto") && strcmp(opt->dirty, "fault")) {
-		snprintf(why, why_len, "dirty=%s: this version notices writes by fault only (dirty=auto or dirty=fault)", opt->dirty);
-		return -EINVAL;
-	}
 	if (opt->cpus > 1) {
 		snprintf(why, why_len, "cpus=%u: this version gives a guest one CPU", opt->cpus);
 		return -EINVAL;
@@ -177,22 +173,46 @@ static int check_options(struct vm *vm, const struct boot_options *opt, char *wh
 
 /* ---- paging */
 
-static int make_slat(struct vm *vm, struct cpu *cpu, const struct vcpu_ops *ops, char *why, size_t why_len)
+/* The dirty source on second-level tables. NULL: this CPU lacks it. */
+static const struct dirty_source *hap_source(const char *want, bool ad_bits, bool page_log, char *why, size_t why_len)
 {
+	if (!strcmp(want, "fault"))
+		return &dirty_fault;
+	if (!strcmp(want, "dbit")) {
+		if (ad_bits)
+			return &dirty_dbit;
+		snprintf(why, why_len, "dirty=dbit: this CPU's second-level paging has no dirty bits: use dirty=auto or dirty=fault");
+		return NULL;
+	}
+	if (!strcmp(want, "pml")) {
+		if (page_log)
+			return &dirty_pml;
+		snprintf(why, why_len, "dirty=pml: this CPU has no page-modification logging (Intel's have): use dirty=auto, dbit or fault");
+		return NULL;
+	}
+	return page_log ? &dirty_pml : ad_bits ? &dirty_auto : &dirty_fault;
+}
+
+static int make_slat(struct vm *vm, struct cpu *cpu, const struct vcpu_ops *ops, const char *dirty, char *why, size_t why_len)
+{
+	const struct dirty_source *source;
 	const struct pt_format *format;
 	unsigned max_leaf;
-	bool ad_bits;
+	bool ad_bits, page_log;
 
-	if (ops->slat_features(cpu, &format, &max_leaf, &ad_bits)) {
+	if (ops->slat_features(cpu, &format, &max_leaf, &ad_bits, &page_log)) {
 		snprintf(why, why_len, "this CPU has no second-level paging that the guest could use (see the lines above): paging=shadow "
 				       "does without");
 		return -ENODEV;
 	}
+	source = hap_source(dirty, ad_bits, page_log, why, why_len);
+	if (!source)
+		return -ENODEV;
 	if (slat_init(&vm->slat, format, max_leaf, ad_bits)) {
 		snprintf(why, why_len, "no memory for the second-level tables");
 		return -ENOMEM;
 	}
-	dirty_init(&vm->dirty, &dirty_fault, &vm->slat);
+	dirty_init(&vm->dirty, source, &vm->slat);
 	return 0;
 }
 
@@ -242,7 +262,7 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 	vm->start_ns = time_ns();
 	vm->hold = !strcmp(opt->wait, "host");
 	vm->clock = (struct clock){ .now = guest_now, .arg = vm, .epoch = cmos_epoch() };
-	if (strcmp(opt->paging, "shadow") ? make_slat(vm, cpu, ops, why, why_len) : make_shadow(vm, why, why_len))
+	if (strcmp(opt->paging, "shadow") ? make_slat(vm, cpu, ops, opt->dirty, why, why_len) : make_shadow(vm, why, why_len))
 		return NULL;
 	vm->mem.dirty = &vm->dirty;
 	if (make_ram(vm, why, why_len) || make_heads(vm, opt->heads, why, why_len))

@@ -15,7 +15,7 @@
 #include "vmm/vm.h"
 #include "vmm/vmx.h"
 
-#define VCPU_FRAMES 3 /* struct vmx_vcpu, VMCS, MSR bitmaps */
+#define VCPU_FRAMES (3 + DIRTY_LOG_PAGES) /* struct vmx_vcpu, VMCS, MSR bitmaps, the page-modification log */
 
 /* ---- the CPU */
 
@@ -153,7 +153,8 @@ static void vmx_cpu_disable(struct cpu *cpu)
 	frames_free((uintptr_t)vc, 2);
 }
 
-static int vmx_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits)
+static int vmx_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned *max_leaf, bool *ad_bits,
+			     bool *page_log)
 {
 	const struct vmx_caps *c = &((struct vmx_cpu *)cpu->virt)->caps;
 	struct vmx_controls ctl;
@@ -166,6 +167,7 @@ static int vmx_slat_features(struct cpu *cpu, const struct pt_format **format, u
 	*format = &pt_ept;
 	*max_leaf = !(c->ept_vpid & EPTCAP_2M) ? 1 : c->ept_vpid & EPTCAP_1G ? 3 : 2;
 	*ad_bits = c->ept_vpid & EPTCAP_AD;
+	*page_log = *ad_bits && (ctl.proc2 & PROC2_PML);
 	return 0;
 }
 
@@ -255,6 +257,7 @@ static int vmx_create(struct vcpu *v)
 	a->cpu = vc;
 	a->vmcs = frames + PAGE_SIZE;
 	a->msr_bitmap = (uint8_t *)(uintptr_t)(frames + 2 * PAGE_SIZE);
+	a->pml = frames + 3 * PAGE_SIZE;
 	a->keeps = VG_EFER | (paging_shadow(v) ? VG_CR3 : 0); /* then CR3 exits */
 	a->flush_slat = a->flush_tlb = true;
 	memset(a->msr_bitmap, 0xff, PAGE_SIZE);
@@ -265,6 +268,8 @@ static int vmx_create(struct vcpu *v)
 	}
 	if (!cpuid_has_tsc_aux())
 		a->ctl.proc2 &= ~PROC2_RDTSCP;
+	if (v->vm->dirty.source != &dirty_pml)
+		a->ctl.proc2 &= ~PROC2_PML;
 	a->eptp = v->vm->slat.root | EPTP_WB | EPTP_WALK_4 | (v->vm->slat.ad_bits ? EPTP_AD : 0);
 	err = prepare_region(&vc->caps, a->vmcs);
 	if (err)
@@ -278,6 +283,8 @@ static int vmx_create(struct vcpu *v)
 	v->arch = a;
 	vmx_make_current(a);
 	write_controls(v, a);
+	if (a->ctl.proc2 & PROC2_PML)
+		vmx_pml_start(v, a);
 	vmx_host_state(a);
 	write_guest_rest(a);
 	set_preemption_timer(a);

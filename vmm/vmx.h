@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mm/dirty.h"
 #include "vmm/vcpu.h"
 #include "vmm/vmx_check.h"
 #include "vmm/vmx_insn.h"
@@ -51,6 +52,8 @@ struct vmx_vcpu {
 	bool flush_slat, flush_tlb;
 	uint16_t vpid;
 	uint64_t eptp;
+	uint64_t pml;	   /* DIRTY_LOG_PAGES pages of page-modification log */
+	struct dirty_log log;
 	uint64_t accesses; /* VMREADs and VMWRITEs */
 	uint64_t flushes;  /* INVEPTs and INVVPIDs */
 };
@@ -126,6 +129,11 @@ void vmx_write_back(struct vcpu *v);
 void vmx_put_event(struct vcpu *v);
 /** Chooses and writes which bits of CR0 and CR4 the guest changes by itself; a change of the others exits. */
 void vmx_own_cr_bits(struct vcpu *v);
+
+/* ---- vmx_pml.c */
+
+/** Gives v's VMCS, which is current, the log of v->vm->dirty, a->pml. The control must be on. */
+void vmx_pml_start(struct vcpu *v, struct vmx_vcpu *a);
 
 /* ---- vmx_exit.c */
 

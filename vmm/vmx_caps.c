@@ -76,6 +76,7 @@ static const struct control wanted[] = {
 	{ WORD(proc2), IF_THERE, PROC2_RDTSCP, "enable RDTSCP" },
 	{ WORD(proc2), IF_THERE, PROC2_VPID, "enable VPID" },
 	{ WORD(proc2), IF_THERE, PROC2_WBINVD, "WBINVD exiting" },
+	{ WORD(proc2), IF_THERE, PROC2_PML, "enable PML" },
 	{ WORD(exit), NEEDED, EXITC_SAVE_DEBUG, "save debug controls" },
 	{ WORD(exit), NEEDED, EXITC_HOST_64, "host address-space size" },
 	{ WORD(exit), NEEDED, EXITC_SAVE_PAT, "save IA32_PAT" },
@@ -212,7 +213,7 @@ void vmx_caps_report(const struct vmx_caps *c)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (c->ept_vpid & names[i].bit)
 			n += (size_t)snprintf(ept + n, sizeof(ept) - n, "%s", names[i].name);
-	log_info("VMX: revision %x,%s%s%s%s%s", VMX_BASIC_REVISION(c->basic), c->basic & VMX_BASIC_TRUE ? " true controls," : "",
+	log_info("VMX: revision %x,%s%s%s%s%s%s", VMX_BASIC_REVISION(c->basic), c->basic & VMX_BASIC_TRUE ? " true controls," : "",
 		 c->proc2 >> 32 & PROC2_VPID ? " VPID," : "", c->proc2 >> 32 & PROC2_UNRESTRICTED ? " unrestricted guest," : "",
-		 c->proc2 >> 32 & PROC2_EPT ? " EPT with" : " no EPT", ept);
+		 c->proc2 >> 32 & PROC2_PML ? " PML," : "", c->proc2 >> 32 & PROC2_EPT ? " EPT with" : " no EPT", ept);
 }

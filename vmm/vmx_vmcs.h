@@ -13,6 +13,7 @@
 	X(GUEST_GS_SEL, 0x080a)                                                                                                    \
 	X(GUEST_LDTR_SEL, 0x080c)                                                                                                  \
 	X(GUEST_TR_SEL, 0x080e)                                                                                                    \
+	X(GUEST_PML_INDEX, 0x0812)                                                                                                 \
 	X(HOST_ES_SEL, 0x0c00)                                                                                                     \
 	X(HOST_CS_SEL, 0x0c02)                                                                                                     \
 	X(HOST_SS_SEL, 0x0c04)                                                                                                     \
@@ -21,6 +22,7 @@
 	X(HOST_GS_SEL, 0x0c0a)                                                                                                     \
 	X(HOST_TR_SEL, 0x0c0c)                                                                                                     \
 	X(MSR_BITMAP, 0x2004)                                                                                                      \
+	X(PML_ADDRESS, 0x200e)                                                                                                     \
 	X(TSC_OFFSET, 0x2010)                                                                                                      \
 	X(EPT_POINTER, 0x201a)                                                                                                     \
 	X(GUEST_PHYSICAL, 0x2400)                                                                                                  \
@@ -154,6 +156,7 @@ enum vmcs_field {
 #define PROC2_VPID (1u << 5)
 #define PROC2_WBINVD (1u << 6)
 #define PROC2_UNRESTRICTED (1u << 7)
+#define PROC2_PML (1u << 17)
 
 /* ---- VM-exit controls (25.7.1) */
 #define EXITC_SAVE_DEBUG (1u << 2)

@@ -77,7 +77,7 @@ static void check_page(const struct slat *s, uint64_t i)
 {
 	const struct page *p = &model[i];
 	unsigned level = 9;
-	uint64_t *e = slat_leaf(s, gpa_of(i) + i % PAGE_SIZE, &level);
+	uint64_t *e = slat_leaf(s, gpa_of(i) + i % PAGE_SIZE, &level), *region;
 
 	if (!p->hpa) {
 		assert_null(e);
@@ -86,6 +86,11 @@ static void check_page(const struct slat *s, uint64_t i)
 	assert_non_null(e);
 	assert_int_equal(level, p->level);
 	assert_ptr_equal(slat_leaf(s, gpa_of(i), NULL), e);
+	region = slat_region((struct slat *)(uintptr_t)s, gpa_of(i));
+	if (level == 1)
+		assert_ptr_equal(&slat_region_table(s, region)[gpa_of(i) / PAGE_SIZE % 512], e);
+	else
+		assert_ptr_equal(region, level == 2 ? e : NULL);
 	assert_true(*e == entry_of(s, p->hpa & ~(level_pages(level) * PAGE_SIZE - 1), level, p->flags));
 }
 
@@ -138,7 +143,9 @@ static void model_map(const struct slat *s, uint64_t from, uint64_t n, uint64_t 
 	for (uint64_t i = from; i < from + n; i++) {
 		uint64_t at = hpa + (i - from) * PAGE_SIZE;
 
-		model[i] = (struct page){ .hpa = at, .level = (uint8_t)best_level(s, i, from, n, at), .flags = PAGE_W };
+		model[i] = (struct page){ .hpa = at,
+					  .level = (uint8_t)best_level(s, i, from, n, at),
+					  .flags = PAGE_W | PAGE_A | PAGE_D };
 	}
 }
 
@@ -293,20 +300,25 @@ static void op_merge(struct slat *s, struct rng *r)
 	model_merge(s, i, 3);
 }
 
-/* The CPU uses a page: A, and D for a write. */
+/* The tracker clears A and D, or the CPU uses a page: A, and D for a write. */
 static void op_touch(struct slat *s, struct rng *r)
 {
 	uint64_t i = random_page(r), size;
 	unsigned level, flags = PAGE_A | (rng_once_in(r, 2) ? PAGE_D : 0);
 	uint64_t *leaf = slat_leaf(s, gpa_of(i), &level);
+	bool clear = true;
 
 	if (!leaf)
 		return;
+	if (rng_once_in(r, 2))
+		*leaf &= ~(entry_of(s, 0, 1, PAGE_A | PAGE_D) & ~entry_of(s, 0, 1, 0));
+	else
+		clear = false;
 	*leaf |= entry_of(s, 0, 1, flags) & ~entry_of(s, 0, 1, 0);
 	size = level_pages(level);
 	i -= gpa_of(i) / PAGE_SIZE % size;
 	while (size--)
-		model[i + size].flags |= (uint8_t)flags;
+		model[i + size].flags = (uint8_t)((clear ? model[i + size].flags & PAGE_W : model[i + size].flags) | flags);
 }
 
 static void run(uint64_t seed, const struct pt_format *format, unsigned max_leaf, uint32_t fail_once_in, unsigned steps)
@@ -414,6 +426,7 @@ static void test_bad_arguments(void **state)
 	assert_null(slat_leaf(&s, 1ull << 48, NULL));
 	assert_null(slat_leaf(&s, ~0ull, NULL));
 	assert_null(slat_split(&s, 1ull << 48));
+	assert_null(slat_region(&s, 1ull << 48));
 	slat_merge(&s, 1ull << 48);
 	assert_int_equal(slat_map(&s, 0x1000, 0x1000, 0), 0);
 	assert_int_equal(slat_unmap(&s, 0, 1ull << 48), 0);
@@ -483,12 +496,11 @@ static void test_split_and_merge_huge(void **state)
 	(void)state;
 	for (unsigned f = 0; f < 2; f++) {
 		struct slat s;
-		uint64_t gpa = 2 * HUGE_PAGE_SIZE + 77 * LARGE_PAGE_SIZE + 5 * PAGE_SIZE, *leaf, a = formats[f]->accessed,
-			 d = formats[f]->dirty;
+		uint64_t gpa = 2 * HUGE_PAGE_SIZE + 77 * LARGE_PAGE_SIZE + 5 * PAGE_SIZE, *leaf, d = formats[f]->dirty;
 
 		begin(&s, f, 3);
 		assert_int_equal(slat_map(&s, 2 * HUGE_PAGE_SIZE, 5 * HUGE_PAGE_SIZE, HUGE_PAGE_SIZE), 0);
-		*slat_leaf(&s, gpa, NULL) |= a;
+		*slat_leaf(&s, gpa, NULL) &= ~d;
 		leaf = slat_split(&s, gpa);
 		assert_non_null(leaf);
 		assert_int_equal(s.tables, 4);
