@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vmm/cpu.h"
 #include "vmm/gva.h"
 #include "vmm/hw/hw.h"
 #include "vmm/hw/msr.h"
@@ -11,12 +12,10 @@
 #include "vmm/report.h"
 #include "vmm/vm.h"
 
-static void skip(struct vcpu *v, struct vm_exit *x)
+static inline void skip(struct vcpu *v, struct vm_exit *x)
 {
-	unsigned len = vcpu_exit_length(v, x);
-
-	if (len)
-		vcpu_skip(v, len);
+	if (x->insn_len || vcpu_exit_length(v, x))
+		vcpu_skip(v, x->insn_len);
 }
 
 static void exit_hlt(struct vcpu *v, struct vm_exit *x)
@@ -102,9 +101,19 @@ static void note(struct vcpu *v, const struct vm_exit *x)
 	t->raw = (uint32_t)x->raw_reason;
 	t->info1 = x->info1;
 	v->exits[x->kind]++;
+	v->entries++;
 }
 
-void exit_handle(struct vcpu *v)
+/* Without branches: none of it is likely. */
+static inline bool goes_on(const struct vcpu *v)
+{
+	const struct vm *vm = v->vm;
+
+	return !(v->cpu->irq_uart | v->cpu->irq_timer | vm->attention | vm->rearm | vm->clock.changed | vm->intr_changed | v->nmi_pending |
+		 v->halted | v->waiting | v->parked | v->root_wanted);
+}
+
+bool exit_handle(struct vcpu *v)
 {
 	struct vm_exit *x = &v->exit;
 
@@ -152,4 +161,5 @@ void exit_handle(struct vcpu *v)
 		vcpu_park(v, "%s exit 0x%llx, which was not asked for", v->ops->name, (unsigned long long)x->raw_reason);
 		break;
 	}
+	return goes_on(v);
 }

@@ -4,8 +4,11 @@
 
 #include "vmm/vcpu.h"
 
-/** Handles v->exit: changes v's state, queues events, parks v. */
-void exit_handle(struct vcpu *v);
+/**
+ * Handles v->exit: changes v's state, queues events, parks v. Returns whether the guest goes on at once: nothing outside of the vCPU
+ * waits, and it can run.
+ */
+bool exit_handle(struct vcpu *v);
 
 /* One handler for each group of exits; each skips the instruction or queues the fault that the CPU would raise. */
 void exit_cpuid(struct vcpu *v);                     /* exit_cpuid.c */
@@ -25,6 +28,8 @@ void exit_hypercall(struct vcpu *v, struct vm_exit *x);  /* hypercall.c */
 /** Fills in what the CPU did not tell of a CR access (x->decode). Returns 0, or a negative errno with a fault queued. */
 int exit_cr_operands(struct vcpu *v, struct vm_exit *x);
 
+/** Makes the answers to CPUID; before the guest runs, and after cpu->features. */
+void cpuid_setup(const struct vcpu *v);
 /** What the guest is offered (exit_cpuid.c): XCR0 and CR4 bits that it may set. */
 uint64_t cpuid_xcr0_mask(void);
 uint64_t cpuid_cr4_mask(const struct vcpu *v);

@@ -35,58 +35,59 @@
 #define ANY UINT32_MAX
 
 struct cpuid_rule {
-	uint32_t leaf, sub;                                      /* sub ANY: the leaf has no subleaves */
-	uint32_t mask[4];                                        /* of what the host says: EAX EBX ECX EDX */
-	void (*adjust)(struct vcpu *v, uint32_t sub, uint32_t r[4]); /* then this, or NULL */
+	uint32_t leaf, sub;				 /* sub ANY: the leaf has no subleaves; else they follow each other from 0 on */
+	uint32_t mask[4];				 /* of what the host says: EAX EBX ECX EDX */
+	void (*adjust)(const struct vcpu *v, uint32_t r[4]); /* then this, or NULL; all up to here once, by cpuid_setup */
+	void (*live)(struct vcpu *v);			 /* at each CPUID: changes the answer in v's registers; or NULL */
 };
 
-static void leaf_0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void leaf_0(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
-	(void)sub;
 	if (r[0] > 0x16)
 		r[0] = 0x16;
 }
 
-static void leaf_1(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void leaf_1(const struct vcpu *v, uint32_t r[4])
 {
-	(void)sub;
+	(void)v;
 	r[1] |= 1u << 16; /* one logical CPU; APIC id 0 */
 	r[2] |= F1_ECX_HYPERVISOR;
-	if (vcpu_cr4(v) & CR4_OSXSAVE)
-		r[2] |= F1_ECX_OSXSAVE;
 	if (!cpuid_xcr0_mask())
 		r[2] &= ~(BIT(12) | BIT(26) | BIT(28) | BIT(29)); /* no XSAVE, so no AVX, FMA, F16C */
 }
 
-static void leaf_4(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void osxsave(struct vcpu *v)
+{
+	if (vcpu_cr4(v) & CR4_OSXSAVE)
+		v->gpr[RCX] |= F1_ECX_OSXSAVE;
+}
+
+static void leaf_4(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
-	(void)sub;
 	r[0] &= 0x3ff; /* one core, one thread on each cache */
 }
 
-static void leaf_7(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void leaf_7(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
-	(void)sub;
 	r[0] = 0; /* no further subleaf */
 }
 
-static void leaf_d0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void leaf_d0(const struct vcpu *v, uint32_t r[4])
 {
 	uint64_t mask = cpuid_xcr0_mask();
 	uint32_t size = 512 + 64, part[4];
 
 	(void)v;
-	(void)sub;
 	if (!mask) {
 		r[0] = r[1] = r[2] = r[3] = 0;
 		return;
 	}
 	r[0] = (uint32_t)mask;
 	r[3] = (uint32_t)(mask >> 32);
-	/* EBX, for the XCR0 in force, is right as it comes: the guest's XCR0 is the CPU's. ECX, for all that it may set: */
+	/* ECX: the size for all that the guest may set. */
 	for (unsigned i = 2; i < 32; i++)
 		if (mask >> i & 1) {
 			cpuid(0xd, i, part);
@@ -96,97 +97,171 @@ static void leaf_d0(struct vcpu *v, uint32_t sub, uint32_t r[4])
 	r[2] = size;
 }
 
-static void leaf_hyper0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+/* EBX is a size for the XCR0 in force, and the guest's is the CPU's. */
+static void xsave_size(struct vcpu *v, uint32_t sub)
+{
+	uint32_t r[4];
+
+	if (!cpuid_xcr0_mask())
+		return;
+	cpuid(0xd, sub, r);
+	v->gpr[RBX] = r[1];
+}
+
+static void xsave_size_0(struct vcpu *v)
+{
+	xsave_size(v, 0);
+}
+
+static void xsave_size_1(struct vcpu *v)
+{
+	xsave_size(v, 1);
+}
+
+static void leaf_hyper0(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
-	(void)sub;
 	r[0] = 0x40000001;
 	r[1] = 0x73736554; /* "TesseraHyper" */
 	r[2] = 0x48617265;
 	r[3] = 0x72657079;
 }
 
-static void leaf_hyper1(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void leaf_hyper1(const struct vcpu *v, uint32_t r[4])
 {
-	(void)sub;
 	r[0] = HC_VERSION;
-	r[1] = v->vm->head_count;
 	r[2] = (v->cpu->features.virt == VIRT_VMX) | (paging_shadow(v) ? BIT(1) : 0) |
 	       (paging_shadow(v) && v->ops->shadow_needs_protected_mode ? BIT(2) : 0);
 	r[3] = 0;
 }
 
-static void leaf_ext0(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void head_count(struct vcpu *v)
+{
+	v->gpr[RBX] = v->vm->head_count;
+}
+
+static void leaf_ext0(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
-	(void)sub;
 	if (r[0] > 0x80000008)
 		r[0] = 0x80000008;
 }
 
-static void leaf_ext8(struct vcpu *v, uint32_t sub, uint32_t r[4])
+static void leaf_ext8(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
-	(void)sub;
 	r[0] &= 0xffff; /* physical and linear bits; no other guest size */
 }
 
 #define ALL { ~0u, ~0u, ~0u, ~0u }
 
 static const struct cpuid_rule rules[] = {
-	{ 0, ANY, ALL, leaf_0 },
-	{ 1, ANY, { ~0u, 0x0000ff00, F1_ECX, F1_EDX }, leaf_1 },
-	{ 2, ANY, ALL, NULL },
-	{ 4, 0, ALL, leaf_4 },
-	{ 4, 1, ALL, leaf_4 },
-	{ 4, 2, ALL, leaf_4 },
-	{ 4, 3, ALL, leaf_4 },
-	{ 7, 0, { 0, F7_EBX, F7_ECX, F7_EDX }, leaf_7 },
-	{ 0xd, 0, ALL, leaf_d0 },
-	{ 0xd, 1, { FD1_EAX, ~0u, 0, 0 }, NULL },
-	{ 0xd, 2, { ~0u, ~0u, ~0u, 0 }, NULL },
-	{ 0x15, ANY, ALL, NULL },
-	{ 0x16, ANY, ALL, NULL },
-	{ 0x40000000, ANY, { 0 }, leaf_hyper0 },
-	{ 0x40000001, ANY, { 0 }, leaf_hyper1 },
-	{ 0x80000000, ANY, ALL, leaf_ext0 },
-	{ 0x80000001, ANY, { ~0u, 0, FE1_ECX, FE1_EDX }, NULL },
-	{ 0x80000002, ANY, ALL, NULL },
-	{ 0x80000003, ANY, ALL, NULL },
-	{ 0x80000004, ANY, ALL, NULL },
-	{ 0x80000005, ANY, ALL, NULL },
-	{ 0x80000006, ANY, ALL, NULL },
-	{ 0x80000007, ANY, { 0, 0, 0, BIT(8) }, NULL }, /* invariant TSC */
-	{ 0x80000008, ANY, { ~0u, 0, 0, 0 }, leaf_ext8 },
+	{ 0, ANY, ALL, leaf_0, NULL },
+	{ 1, ANY, { ~0u, 0x0000ff00, F1_ECX, F1_EDX }, leaf_1, osxsave },
+	{ 2, ANY, ALL, NULL, NULL },
+	{ 4, 0, ALL, leaf_4, NULL },
+	{ 4, 1, ALL, leaf_4, NULL },
+	{ 4, 2, ALL, leaf_4, NULL },
+	{ 4, 3, ALL, leaf_4, NULL },
+	{ 7, 0, { 0, F7_EBX, F7_ECX, F7_EDX }, leaf_7, NULL },
+	{ 0xd, 0, ALL, leaf_d0, xsave_size_0 },
+	{ 0xd, 1, { FD1_EAX, ~0u, 0, 0 }, NULL, xsave_size_1 },
+	{ 0xd, 2, { ~0u, ~0u, ~0u, 0 }, NULL, NULL },
+	{ 0x15, ANY, ALL, NULL, NULL },
+	{ 0x16, ANY, ALL, NULL, NULL },
+	{ 0x40000000, ANY, { 0 }, leaf_hyper0, NULL },
+	{ 0x40000001, ANY, { 0 }, leaf_hyper1, head_count },
+	{ 0x80000000, ANY, ALL, leaf_ext0, NULL },
+	{ 0x80000001, ANY, { ~0u, 0, FE1_ECX, FE1_EDX }, NULL, NULL },
+	{ 0x80000002, ANY, ALL, NULL, NULL },
+	{ 0x80000003, ANY, ALL, NULL, NULL },
+	{ 0x80000004, ANY, ALL, NULL, NULL },
+	{ 0x80000005, ANY, ALL, NULL, NULL },
+	{ 0x80000006, ANY, ALL, NULL, NULL },
+	{ 0x80000007, ANY, { 0, 0, 0, BIT(8) }, NULL, NULL }, /* invariant TSC */
+	{ 0x80000008, ANY, { ~0u, 0, 0, 0 }, leaf_ext8, NULL },
 };
 
-/* Beyond the highest basic leaf Intel's CPUs answer with that leaf, AMD's with zeros (SDM vol. 2, CPUID); zeros are safe for both. */
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+/*
+ * The answers are made once, so that an exit is a look-up: every group of leaves has 32 places, and a place says where the leaf's
+ * answers begin and how many subleaves it has. Answer 0 is all zero, for the rest: beyond the highest basic leaf Intel's CPUs answer
+ * with that leaf, AMD's with zeros (SDM vol. 2, CPUID); zeros are safe for both.
+ */
+#define GROUP 32u
+
+struct cpuid_answer {
+	uint32_t r[4];
+	void (*live)(struct vcpu *v);
+};
+
+static const uint32_t group_base[] = { 0, 0x80000000, 0x40000000 };
+#define GROUPS (sizeof(group_base) / sizeof(group_base[0]))
+
+static struct cpuid_answer answers[1 + RULES];
+static struct {
+	uint8_t first, subs; /* subs 0: the leaf has none */
+} places[GROUPS * GROUP];
+
+/* The place of a leaf, or a negative number. */
+static inline int place_of(uint32_t leaf)
+{
+	for (unsigned g = 0; g < GROUPS; g++)
+		if (leaf - group_base[g] < GROUP)
+			return (int)(g * GROUP + (leaf - group_base[g]));
+	return -1;
+}
+
+static void answer(const struct vcpu *v, const struct cpuid_rule *rule, struct cpuid_answer *to)
+{
+	const struct cpu_features *f = &v->cpu->features;
+
+	*to = (struct cpuid_answer){ .live = rule->live };
+	if (rule->mask[0] | rule->mask[1] | rule->mask[2] | rule->mask[3]) {
+		if (rule->leaf > (rule->leaf >= 0x80000000 ? f->max_ext_leaf : f->max_leaf)) {
+			to->live = NULL;
+			return;
+		}
+		cpuid(rule->leaf, rule->sub == ANY ? 0 : rule->sub, to->r);
+	}
+	for (unsigned k = 0; k < 4; k++)
+		to->r[k] &= rule->mask[k];
+	if (rule->adjust)
+		rule->adjust(v, to->r);
+}
+
+void cpuid_setup(const struct vcpu *v)
+{
+	for (unsigned i = 0; i < RULES; i++) {
+		const struct cpuid_rule *rule = &rules[i];
+		int place = place_of(rule->leaf);
+
+		answer(v, rule, &answers[1 + i]);
+		if (rule->sub == ANY || rule->sub == 0)
+			places[place].first = (uint8_t)(1 + i);
+		if (rule->sub != ANY)
+			places[place].subs = (uint8_t)(rule->sub + 1);
+	}
+}
+
 void exit_cpuid(struct vcpu *v)
 {
-	uint32_t leaf = (uint32_t)v->gpr[RAX], sub = (uint32_t)v->gpr[RCX], r[4] = { 0 };
+	uint32_t sub = (uint32_t)v->gpr[RCX];
+	int place = place_of((uint32_t)v->gpr[RAX]);
+	const struct cpuid_answer *a = answers;
 
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		const struct cpuid_rule *rule = &rules[i];
-
-		if (rule->leaf != leaf || (rule->sub != ANY && rule->sub != sub))
-			continue;
-		if (rule->mask[0] | rule->mask[1] | rule->mask[2] | rule->mask[3]) {
-			const struct cpu_features *f = &v->cpu->features;
-
-			if (leaf > (leaf >= 0x80000000 ? f->max_ext_leaf : f->max_leaf))
-				break;
-			cpuid(leaf, sub, r);
-		}
-		for (unsigned k = 0; k < 4; k++)
-			r[k] &= rule->mask[k];
-		if (rule->adjust)
-			rule->adjust(v, sub, r);
-		break;
+	if (place >= 0) {
+		a += places[place].first;
+		if (places[place].subs)
+			a = sub < places[place].subs ? a + sub : answers;
 	}
-	v->gpr[RAX] = r[0];
-	v->gpr[RBX] = r[1];
-	v->gpr[RCX] = r[2];
-	v->gpr[RDX] = r[3];
+	v->gpr[RAX] = a->r[0];
+	v->gpr[RBX] = a->r[1];
+	v->gpr[RCX] = a->r[2];
+	v->gpr[RDX] = a->r[3];
+	if (a->live)
+		a->live(v);
 }
 
 uint64_t cpuid_xcr0_mask(void)

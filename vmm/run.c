@@ -45,7 +45,8 @@ static void deliver_interrupts(struct vm *vm)
 
 	if (v->nmi_pending)
 		deliver_nmi(v);
-	if (!pc_intr(vm->pc)) {
+	vm->intr_changed = pc_intr(vm->pc); /* asked again at each exit until it was taken */
+	if (!vm->intr_changed) {
 		v->want_irq_window = false;
 		return;
 	}
@@ -54,7 +55,7 @@ static void deliver_interrupts(struct vm *vm)
 		return;
 	}
 	v->inject = (struct vevent){ .valid = true, .vector = pc_ack(vm->pc), .type = EVENT_IRQ };
-	v->want_irq_window = pc_intr(vm->pc);
+	v->want_irq_window = vm->intr_changed = pc_intr(vm->pc);
 	v->halted = false;
 }
 
@@ -145,10 +146,7 @@ void vm_run(struct vm *vm)
 		}
 		if (v->root_wanted)
 			paging_new_root(v);
-		if (v->parked)
-			continue;
-		v->entries++;
-		v->ops->run(v, &v->exit);
-		exit_handle(v);
+		if (!v->parked)
+			v->ops->run(v);
 	}
 }

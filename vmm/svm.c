@@ -5,6 +5,7 @@
 
 #include "mm/frames.h"
 #include "vmm/cpu.h"
+#include "vmm/exit.h"
 #include "vmm/hw/hw.h"
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
@@ -220,53 +221,58 @@ static bool quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 	return true;
 }
 
-/*
- * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off. So for such a
- * guest they are looked for before the entry, which saves other CPUs a round trip; once, so that the guest gets on however fast they
- * come.
- */
-static bool interrupt_pending(struct vcpu *v)
+static inline void prepare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 
-	if (a->polled || (vcpu_rflags(v) & RFLAGS_IF)) {
-		a->polled = false;
-		return false;
-	}
-	irq_poll();
-	a->polled = v->cpu->irq_timer || v->cpu->irq_uart;
-	return a->polled;
-}
-
-static void svm_run(struct vcpu *v, struct vm_exit *x)
-{
-	struct svm_vcpu *a = v->arch;
-	const struct vmcb *b = a->vmcb;
-
-	if (interrupt_pending(v)) {
-		*x = (struct vm_exit){ .kind = EXIT_NONE, .raw_reason = SVM_INTR };
-		return;
-	}
-	if (a->cpu != v->cpu->virt)
-		move_here(v, a);
 	a->checked = v->dirty & SVM_CHECKED;
 	if (a->checked)
 		vcpu_need(v, VG_ALL); /* for refused() */
 	svm_state_store(v);
 	svm_event_load(v);
 	load_asid(v);
+}
 
-	svm_enter(v, address(b), a->cpu->host);
+bool svm_exited(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+	const struct vmcb *b = a->vmcb;
+	struct vm_exit *x = &v->exit;
 
-	*x = (struct vm_exit){ .raw_reason = b->control.exit_code, .info1 = b->control.exit_info1, .info2 = b->control.exit_info2 };
+	x->raw_reason = b->control.exit_code;
+	x->info1 = b->control.exit_info1;
+	x->info2 = b->control.exit_info2;
+	x->insn_len = 0;
+	x->decode = false;
+	x->interrupted.valid = false;
 	if (SVM_INVALID(x->raw_reason) && !quit_at_cr3(v, x)) {
 		refused(v, x);
-		return;
+		exit_handle(v);
+		return false;
 	}
 	vmcb_set_clean(b, a->cpu->features & SVM_FEATURE_VMCB_CLEAN && x->raw_reason != SVM_SHUTDOWN ? CLEAN_ALL : 0);
 	svm_state_take(v);
 	svm_exit_decode(v, x);
 	svm_event_take(v, x);
+	/*
+	 * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off: then this
+	 * is where they come in. Once for each exit, so that the guest gets on however fast they come.
+	 */
+	irq_poll();
+	if (!exit_handle(v))
+		return false;
+	prepare(v);
+	return true;
+}
+
+static void svm_run(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+
+	if (a->cpu != v->cpu->virt)
+		move_here(v, a);
+	prepare(v);
+	svm_enter(v, address(a->vmcb), a->cpu->host);
 }
 
 /* ---- the rest of the table */

@@ -119,7 +119,6 @@ struct svm_vcpu {
 	uint64_t step_dr6;
 	uint32_t step_exceptions; /* intercepted but for the step */
 	bool checked;             /* the last entry loaded new state that VMRUN checks */
-	bool polled;              /* svm_run returned without an entry, for an interrupt of the VMM's */
 	uint64_t flushes;         /* of the TLB, for a report */
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
@@ -183,10 +182,15 @@ void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
 #define SVM_IOPM_FRAMES 3
 #define SVM_MSRPM_FRAMES 2
 
+/* ---- svm.c */
+
+/** svm_entry.asm calls it after each exit: reads it, has it handled, prepares the next entry. Returns whether there is one now. */
+bool svm_exited(struct vcpu *v);
+
 /* ---- svm_entry.asm */
 
 /**
- * Enters the guest and comes back at its exit. Registers but RAX and RSP go from and to v->gpr.
+ * Enters the guest, calls svm_exited at its exit, and comes back when that says so. Registers but RAX and RSP go from and to v->gpr.
  * @vmcb, @host  physical addresses: the VMCB, the VMM's VMSAVE area
  * Interrupts must be off, and are off after it; what comes meanwhile makes the guest exit and stays pending. A pending NMI or SMI
  * is taken by the VMM's own handler before this returns.

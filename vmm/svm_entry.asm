@@ -4,6 +4,8 @@ bits 64
 section .text
 
 ; void svm_enter(struct vcpu *v, uint64_t vmcb, uint64_t host)
+; The C function that handles an exit is called from here, so that exits which the guest goes on after need no callee's registers.
+extern svm_exited
 global svm_enter
 svm_enter:
 	push rbp
@@ -13,9 +15,10 @@ svm_enter:
 	push r14
 	push r15
 	push rdx			; host
-	push rdi			; v
+	push rsi			; vmcb
+	push rdi			; v; the stack is aligned for calls now
 
-	mov rax, rsi
+.enter:	mov rax, rsi
 	; From here to STGI nothing interrupts: GIF holds back interrupts, NMIs and SMIs alike. RFLAGS.IF must nevertheless be 1 at
 	; VMRUN, for with V_INTR_MASKING it is the host's IF that lets a physical interrupt end the guest's turn (15.21.1).
 	clgi
@@ -58,12 +61,19 @@ svm_enter:
 	pop rax
 	mov [rdi + 8 * 7], rax
 
-	mov rax, [rsp + 8]
+	mov rax, [rsp + 16]
 	vmload				; before STGI: the NMI handler finds its CPU through GS and its stacks through TR
 	cli				; before STGI: what is pending stays so until the caller opens a window for it
 	stgi
 
-	add rsp, 16
+	lea rbp, [rsp + 64]		; svm_enter's frame, for a backtrace
+	call svm_exited
+	mov rdi, [rsp]
+	mov rsi, [rsp + 8]
+	test al, al
+	jnz .enter
+
+	add rsp, 24
 	pop r15
 	pop r14
 	pop r13

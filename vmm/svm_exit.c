@@ -21,6 +21,7 @@ static bool assists(const struct svm_vcpu *a)
 static void fill_cr(const struct svm_vcpu *a, struct vm_exit *x)
 {
 	x->cr.cr = x->raw_reason & 15;
+	x->cr.clts = x->cr.lmsw = false;
 	x->cr.write = x->raw_reason >= SVM_CR0_WRITE;
 	x->cr.smsw = x->cr.clts = x->cr.lmsw = false;
 	if (x->raw_reason == SVM_CR0_SELECTIVE) {
@@ -58,6 +59,8 @@ static void fill_exception(const struct svm_vcpu *a, struct vm_exit *x)
 		x->exc.dr6_or_cr2 = x->info2;
 	else if (x->exc.vector == VEC_DB)
 		x->exc.dr6_or_cr2 = a->vmcb->save.dr6 & DR6_EVENTS;
+	else
+		x->exc.dr6_or_cr2 = 0;
 }
 
 /* An x87 error with CR0.NE off: the CPU would wait for IRQ 13. As under VMX, where CR0.NE is always on, it is #MF. */
@@ -65,6 +68,9 @@ static void fill_ferr(const struct svm_vcpu *a, struct vm_exit *x)
 {
 	(void)a;
 	x->exc.vector = VEC_MF;
+	x->exc.has_error = false;
+	x->exc.error = 0;
+	x->exc.dr6_or_cr2 = 0;
 }
 
 /* EXITINFO1 of IOIO (15.10.2). */
@@ -128,6 +134,8 @@ static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
 	if (x->info1 & PF_RSVD)
 		x->kind = EXIT_SLAT_MISCONFIG;
 	x->slat.gpa = x->info2;
+	x->slat.gla = 0;
+	x->slat.gla_valid = false;
 	x->slat.present = x->info1 & PF_P;
 	x->slat.write = x->info1 & PF_W;
 	x->slat.fetch = x->info1 & PF_FETCH;

@@ -83,15 +83,12 @@ void vcpu_page_fault(struct vcpu *v, uint64_t addr, uint32_t error)
 	vcpu_exception(v, VEC_PF, true, error);
 }
 
-void vcpu_skip(struct vcpu *v, unsigned len)
+void vcpu_skip_rare(struct vcpu *v, uint64_t rip)
 {
-	uint64_t old = vcpu_rip(v), rip = old + len;
-
 	/* Outside of 64-bit mode RIP has 32 bits; only a carry out of them needs to know the mode. */
-	if (rip >> 32 && !(old >> 32) && vcpu_mode(v) != INSN_64)
+	if (rip >> 32 && !(v->rip >> 32) && vcpu_mode(v) != INSN_64)
 		rip &= 0xffffffff;
 	vcpu_set_rip(v, rip);
-	vcpu_need(v, VG_SHADOW);
 	if (v->shadow_sti || v->shadow_ss) {
 		v->shadow_sti = v->shadow_ss = false;
 		vcpu_changed(v, VG_SHADOW);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/decode.h"
+#include "vmm/hw/x86.h"
 
 struct cpu;
 struct pt_format;
@@ -60,6 +61,7 @@ struct vtable {
 #define VG_SEGS (0xffu << 16)
 #define VG_ALL (0x7ffu | VG_SEGS)
 #define VG_PAGING (VG_CR0 | VG_CR3 | VG_CR4 | VG_EFER)
+#define VCPU_SKIP_NEEDS (VG_RIP | VG_RFLAGS | VG_SHADOW) /* of vcpu_skip */
 
 /* An event for the guest: hardware interrupt, NMI, exception, software interrupt. Types as in the VM-entry interruption information. */
 enum vevent_type { EVENT_IRQ = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFT_INT = 4, EVENT_PRIV_SOFT = 5, EVENT_SOFT_EXC = 6 };
@@ -226,9 +228,9 @@ struct vcpu_ops {
 	int (*create)(struct vcpu *v);
 	void (*destroy)(struct vcpu *v);
 
-	/* Writes back dirty groups, loads v->inject, enters, and on the exit fills *x. Interrupts are off before and after. Never fails
-	 * otherwise than by x->kind. */
-	void (*run)(struct vcpu *v, struct vm_exit *x);
+	/* Writes back dirty groups, loads v->inject, enters, fills v->exit and has it handled, as long as exit_handle says that the guest
+	 * goes on. Interrupts are off before and after. Never fails otherwise than by v->exit.kind. */
+	void (*run)(struct vcpu *v);
 
 	/* Makes the groups in `groups` available. */
 	void (*fetch)(struct vcpu *v, uint32_t groups);
@@ -345,8 +347,23 @@ void vcpu_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t err
 /** #PF with CR2. */
 void vcpu_page_fault(struct vcpu *v, uint64_t addr, uint32_t error);
 
+/** vcpu_skip where RIP carries into its upper half, a shadow ends or TF or RF is set. */
+void vcpu_skip_rare(struct vcpu *v, uint64_t rip);
+
 /** Moves RIP past the instruction that was handled: wraps by mode, ends the STI/MOV SS shadow, raises #DB when TF is set. */
-void vcpu_skip(struct vcpu *v, unsigned len);
+static inline void vcpu_skip(struct vcpu *v, unsigned len)
+{
+	uint64_t rip;
+
+	vcpu_need(v, VCPU_SKIP_NEEDS);
+	rip = v->rip + len;
+	if (__builtin_expect((rip ^ v->rip) >> 32 || v->shadow_sti || v->shadow_ss || v->rflags & (RFLAGS_TF | RFLAGS_RF), 0)) {
+		vcpu_skip_rare(v, rip);
+		return;
+	}
+	v->rip = rip;
+	v->dirty |= VG_RIP;
+}
 
 /** Length of the exiting instruction: told by the CPU, or decoded from guest memory. 0: it could not be read (a fault was queued). */
 unsigned vcpu_exit_length(struct vcpu *v, struct vm_exit *x);

@@ -49,7 +49,7 @@ static void pc_reset_asked(void *arg)
 
 static void pc_intr_changed(void *arg)
 {
-	(void)arg; /* pc_intr is asked before every entry */
+	((struct vm *)arg)->intr_changed = true;
 }
 
 static const struct pc_ops pc_callbacks = {
@@ -276,6 +276,7 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 	vm->vcpu = v;
 	cpu->current = v;
 	vcpu_reset(v);
+	cpuid_setup(v);
 	if (ops->create(v)) {
 		snprintf(why, why_len, "the %s control structures could not be made (see the lines above)", ops->name);
 		return NULL;

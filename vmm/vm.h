@@ -41,6 +41,7 @@ struct vm {
 	unsigned module_count;
 
 	bool attention;                        /* something outside of the vCPU wants to be looked at before the next entry */
+	bool intr_changed;                     /* pc_intr is to be asked before the next entry */
 	bool rearm;                            /* a deadline came nearer: set the timer again */
 	bool hold;                             /* does not start before a host attaches (wait=host) */
 	bool paused;                           /* by the host's wish */

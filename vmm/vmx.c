@@ -365,18 +365,15 @@ static void set_windows(struct vcpu *v, struct vmx_vcpu *a)
 		proc |= PROC_IRQ_WINDOW;
 	if (v->want_nmi_window)
 		proc |= PROC_NMI_WINDOW;
+	a->windows = v->want_irq_window || v->want_nmi_window;
 	if (proc != a->ctl.proc) {
 		vmwrite(a, VMCS_PROC_CONTROLS, proc);
 		a->ctl.proc = proc;
 	}
 }
 
-static void vmx_run(struct vcpu *v, struct vm_exit *x)
+void vmx_prepare_rare(struct vcpu *v, struct vmx_vcpu *a)
 {
-	struct vmx_vcpu *a = v->arch;
-	unsigned status;
-
-	vmx_make_current(a);
 	if (v->dirty)
 		vmx_write_back(v);
 	if (v->inject.valid)
@@ -384,20 +381,20 @@ static void vmx_run(struct vcpu *v, struct vm_exit *x)
 	set_windows(v, a);
 	if (a->flush_slat || a->flush_tlb || v->vm->slat.stale)
 		flush(v, a);
+}
+
+static void vmx_run(struct vcpu *v)
+{
+	struct vmx_vcpu *a = v->arch;
+	unsigned status;
+
+	vmx_make_current(a);
+	vmx_prepare(v, a);
 	status = vmx_enter(v, a);
 	if (__builtin_expect(status != VMX_OK, 0)) {
-		vmx_refused(v, x, status);
-		return;
+		vmx_refused(v, &v->exit, status);
+		exit_handle(v);
 	}
-	v->avail &= a->keeps;
-	vmx_exit_read(v, x);
-	/* Whatever the exit's reason was: see LONGEST_STAY_HZ. */
-	irq_poll();
-	/* An entry that fails late leaves the guest's state and the VMCS's launch state as they were (27.8). */
-	if (__builtin_expect(x->raw_reason & REASON_ENTRY_FAILED, 0))
-		vmx_entry_failed(v, x);
-	else
-		a->launched = true;
 }
 
 static void vmx_counters(struct vcpu *v, uint64_t *vmcs_accesses, uint64_t *flushes)

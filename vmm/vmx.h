@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mm/dirty.h"
-#include "vmm/vcpu.h"
+#include "vmm/vm.h"
 #include "vmm/vmx_check.h"
 #include "vmm/vmx_insn.h"
 #include "vmm/vmx_vmcs.h"
@@ -49,6 +48,7 @@ struct vmx_vcpu {
 	uint64_t cr0_owned, cr4_owned;	 /* bits whose guest view is the read shadow, and whose change exits */
 	uint64_t cr0_shadow, cr4_shadow; /* as the VMCS has them */
 	uint32_t keeps;			 /* VG_* that the guest can't change without an exit */
+	bool windows;			 /* ctl.proc asks for a window */
 	bool flush_slat, flush_tlb;
 	uint16_t vpid;
 	uint64_t eptp;
@@ -123,6 +123,25 @@ void vmx_host_state(struct vmx_vcpu *a);
 /* ---- vmx_state.c */
 
 void vmx_fetch(struct vcpu *v, uint32_t groups);
+
+static inline void vmx_fetch_shadow(struct vcpu *v, struct vmx_vcpu *a)
+{
+	uint32_t blocked = (uint32_t)vmread(a, VMCS_GUEST_INTERRUPTIBILITY);
+
+	v->shadow_sti = blocked & BLOCKED_STI;
+	v->shadow_ss = blocked & BLOCKED_SS;
+	v->nmi_blocked = blocked & BLOCKED_NMI;
+}
+
+/** Makes VCPU_SKIP_NEEDS available, of which nothing is. */
+static inline void vmx_fetch_skip(struct vcpu *v, struct vmx_vcpu *a)
+{
+	v->rip = vmread(a, VMCS_GUEST_RIP);
+	v->rflags = vmread(a, VMCS_GUEST_RFLAGS);
+	vmx_fetch_shadow(v, a);
+	v->avail |= VCPU_SKIP_NEEDS;
+}
+
 /** Writes the dirty groups back, and what follows from them: IA-32e mode guest, PDPTEs, pending single-step. */
 void vmx_write_back(struct vcpu *v);
 /** Moves v->inject into the VM-entry event fields. */
@@ -135,10 +154,30 @@ void vmx_own_cr_bits(struct vcpu *v);
 /** Gives v's VMCS, which is current, the log of v->vm->dirty, a->pml. The control must be on. */
 void vmx_pml_start(struct vcpu *v, struct vmx_vcpu *a);
 
+/* ---- vmx.c */
+
+/** The part of vmx_prepare that few entries need. */
+void vmx_prepare_rare(struct vcpu *v, struct vmx_vcpu *a);
+
+/** Everything that an entry needs: dirty groups, an event, windows, flushes. */
+static inline void vmx_prepare(struct vcpu *v, struct vmx_vcpu *a)
+{
+	if (v->dirty == VG_RIP) {
+		vmwrite(a, VMCS_GUEST_RIP, v->rip);
+		v->dirty = 0;
+	}
+	if (__builtin_expect(v->dirty | v->inject.valid | v->want_irq_window | v->want_nmi_window | a->windows | a->flush_slat |
+				     a->flush_tlb | v->vm->slat.stale,
+			     0))
+		vmx_prepare_rare(v, a);
+}
+
 /* ---- vmx_exit.c */
 
-/** Reads the exit's reason, and what goes with it, into *x. */
-void vmx_exit_read(struct vcpu *v, struct vm_exit *x);
+/**
+ * vmx_entry.asm calls it after each exit: reads it, has it handled, and prepares the next entry. Returns whether there is one now.
+ */
+bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a);
 /** The manual's name of a basic exit reason; never NULL. */
 const char *vmx_reason_name(uint32_t basic);
 
@@ -164,8 +203,9 @@ void vmx_dr6_set(struct vcpu *v, uint64_t keep, uint64_t bits);
 /* ---- vmx_entry.asm */
 
 /**
- * Loads the general registers and CR2, enters the guest, and saves them after the exit. VMX_OK: there was an exit.
- * Host RSP is written only when it differs from a->host_rsp.
+ * Loads the general registers and CR2, enters the guest, saves them after the exit and calls vmx_exited, as long as that says to go
+ * on. Returns VMX_OK when it did not, else why an entry failed: v->exit is that entry's then. Host RSP is written only when it
+ * differs from a->host_rsp.
  */
 unsigned vmx_enter(struct vcpu *v, struct vmx_vcpu *a);
 /** Where exits arrive: HOST_RIP. */

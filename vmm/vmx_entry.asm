@@ -8,7 +8,9 @@ VCPU_CR2	equ 128
 section .text
 
 ; unsigned vmx_enter(struct vcpu *v, struct vmx_vcpu *a)
-; An exit restores RSP from the VMCS; RFLAGS is then 2, so interrupts are off and DF is clear (28.5.3). 0: exit, 1: CF, 2: ZF.
+; An exit restores RSP from the VMCS; RFLAGS is then 2, so interrupts are off and DF is clear (28.5.3). The C function that handles it
+; is called from here, so that exits which the guest goes on after need no callee's registers. 0: exit, 1: CF, 2: ZF.
+extern vmx_exited
 global vmx_enter
 vmx_enter:
 	push rbp
@@ -17,7 +19,9 @@ vmx_enter:
 	push r13
 	push r14
 	push r15
+	push rsi
 	push rdi
+	sub rsp, 8			; the ABI's alignment, for calls after an exit
 	cmp [rsi], rsp
 	je .host_rsp_written
 	mov [rsi], rsp
@@ -25,12 +29,12 @@ vmx_enter:
 	vmwrite rax, rsp
 	jbe failed
 .host_rsp_written:
-	mov rax, [rdi + VCPU_CR2]
+enter:	mov rax, [rdi + VCPU_CR2]
 	mov rcx, cr2			; writing it is far dearer than reading
 	cmp rax, rcx
-	je .cr2_loaded
+	je cr2_loaded
 	mov cr2, rax
-.cr2_loaded:
+cr2_loaded:
 	cmp qword [rsi + 8], 0		; the moves that follow keep ZF
 	mov rax, [rdi + 0 * 8]
 	mov rcx, [rdi + 1 * 8]
@@ -47,24 +51,23 @@ vmx_enter:
 	mov r14, [rdi + 14 * 8]
 	mov r15, [rdi + 15 * 8]
 	mov rdi, [rdi + 7 * 8]
-	jne .resume
+	jne resume
 	vmlaunch
 	jmp failed
-.resume:
+resume:
 	vmresume
 
 ; The instruction before failed and fell through: CF without, ZF with an instruction error in the VMCS.
 failed:
 	mov eax, 1
-	jc .out
+	jc leave
 	inc eax
-.out:	pop rdi
-	jmp restore
+	jmp leave
 
-; HOST_RIP. On the stack: v, as vmx_enter left it.
+; HOST_RIP. On the stack: a free word, v, a, as vmx_enter left them.
 global vmx_exit_point
 vmx_exit_point:
-	push rdi
+	mov [rsp], rdi
 	mov rdi, [rsp + 8]
 	mov [rdi + 0 * 8], rax
 	mov [rdi + 1 * 8], rcx
@@ -72,7 +75,6 @@ vmx_exit_point:
 	mov [rdi + 3 * 8], rbx
 	mov [rdi + 5 * 8], rbp
 	mov [rdi + 6 * 8], rsi
-	pop qword [rdi + 7 * 8]
 	mov [rdi + 8 * 8], r8
 	mov [rdi + 9 * 8], r9
 	mov [rdi + 10 * 8], r10
@@ -81,12 +83,21 @@ vmx_exit_point:
 	mov [rdi + 13 * 8], r13
 	mov [rdi + 14 * 8], r14
 	mov [rdi + 15 * 8], r15
+	mov rax, [rsp]
+	mov [rdi + 7 * 8], rax
 	mov rax, cr2
 	mov [rdi + VCPU_CR2], rax
-	pop rdi
+	mov rsi, [rsp + 16]
+	lea rbp, [rsp + 64]		; vmx_enter's frame, for a backtrace
+	call vmx_exited
+	mov rdi, [rsp + 8]
+	mov rsi, [rsp + 16]
+	test al, al
+	jnz enter
 	xor eax, eax
 
-restore:
+leave:
+	add rsp, 24
 	pop r15
 	pop r14
 	pop r13

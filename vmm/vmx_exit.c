@@ -1,4 +1,6 @@
 /* What a VM exit says: from the exit-information fields (SDM vol. 3, 25.9, 28.2) to struct vm_exit. */
+#include "vmm/exit.h"
+#include "vmm/hw/hw.h"
 #include "vmm/hw/x86.h"
 #include "vmm/vmx.h"
 
@@ -282,9 +284,8 @@ const char *vmx_reason_name(uint32_t basic)
 	return row_of(basic)->name;
 }
 
-void vmx_exit_read(struct vcpu *v, struct vm_exit *x)
+static inline void read_exit(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 {
-	struct vmx_vcpu *a = v->arch;
 	uint32_t reason = (uint32_t)vmread(a, VMCS_EXIT_REASON);
 	const struct exit_row *row = row_of(reason & REASON_BASIC);
 
@@ -294,14 +295,36 @@ void vmx_exit_read(struct vcpu *v, struct vm_exit *x)
 	x->insn_len = 0;
 	x->decode = false;
 	x->interrupted.valid = false;
-	if (reason & REASON_ENTRY_FAILED)
-		x->kind = EXIT_ENTRY_FAILED;
-	if (row->fields & LEN)
+	if (row->fields & LEN) {
+		/* Such an instruction is most often skipped: what that takes is read at once. */
 		x->insn_len = (uint8_t)vmread(a, VMCS_EXIT_INSN_LEN);
+		vmx_fetch_skip(v, a);
+	}
 	if (row->fields & QUAL)
 		x->info1 = vmread(a, VMCS_QUALIFICATION);
 	if (row->fields & VECT)
 		read_interrupted(a, x);
 	if (row->read)
 		row->read(v, a, x);
+}
+
+bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a)
+{
+	struct vm_exit *x = &v->exit;
+
+	v->avail &= a->keeps;
+	read_exit(v, a, x);
+	/* Whatever the exit's reason was: see LONGEST_STAY_HZ. */
+	irq_poll();
+	/* An entry that fails late leaves the guest's state and the VMCS's launch state as they were (27.8). */
+	if (__builtin_expect(x->raw_reason & REASON_ENTRY_FAILED, 0)) {
+		x->kind = EXIT_ENTRY_FAILED;
+		vmx_entry_failed(v, x);
+	} else {
+		a->launched = true;
+	}
+	if (!exit_handle(v))
+		return false;
+	vmx_prepare(v, a);
+	return true;
 }

@@ -48,15 +48,6 @@ static void fetch_segment(struct vcpu *v, struct vmx_vcpu *a, unsigned n)
 	s->base = vmread(a, SEG_FIELD(BASE, n));
 }
 
-static void fetch_shadow(struct vcpu *v, struct vmx_vcpu *a)
-{
-	uint32_t blocked = (uint32_t)vmread(a, VMCS_GUEST_INTERRUPTIBILITY);
-
-	v->shadow_sti = blocked & BLOCKED_STI;
-	v->shadow_ss = blocked & BLOCKED_SS;
-	v->nmi_blocked = blocked & BLOCKED_NMI;
-}
-
 void vmx_fetch(struct vcpu *v, uint32_t groups)
 {
 	struct vmx_vcpu *a = v->arch;
@@ -69,7 +60,7 @@ void vmx_fetch(struct vcpu *v, uint32_t groups)
 	if (groups & VG_RFLAGS)
 		v->rflags = vmread(a, VMCS_GUEST_RFLAGS);
 	if (groups & VG_SHADOW)
-		fetch_shadow(v, a);
+		vmx_fetch_shadow(v, a);
 	groups &= ~(VG_RIP | VG_RFLAGS | VG_SHADOW);
 	if (!groups)
 		return;

@@ -56,7 +56,11 @@ int irq_init(const struct boot_info *bi, uint16_t uart_port);
 /** Handles vector (32 - 255) as if the CPU had taken it just now; boot/trap.c calls it, and who had an exit acknowledge one. */
 void irq_dispatch(unsigned vector);
 /** Opens the interrupt window for an instant: what is pending is handled. Interrupts are off otherwise. */
-void irq_poll(void);
+static inline void irq_poll(void)
+{
+	/* STI takes effect behind the next instruction. */
+	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
+}
 /** sti; hlt; cli: waits for the next interrupt. */
 void irq_wait(void);
 

@@ -140,12 +140,6 @@ void irq_dispatch(unsigned vector)
 	}
 }
 
-void irq_poll(void)
-{
-	/* STI takes effect behind the next instruction. */
-	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
-}
-
 void irq_wait(void)
 {
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
