@@ -29,6 +29,8 @@ struct expected {
 /** The expectation for op n; expected_new empties it. */
 struct expected *expected_of(unsigned n);
 struct expected *expected_new(unsigned n);
+/** Of the op that was appended last. */
+struct expected *expected_last(void);
 void expected_describe(struct expected *e, const char *what, const struct outcome *path);
 void judge(unsigned n);
 
