@@ -20,8 +20,9 @@ struct use {
 };
 
 static const struct use uses[] = {
-	{ READ4, BY_KERNEL },	{ READ1, BY_USER },	{ WRITE4, BY_USER },	{ WRITE1, BY_KERNEL },	 { EXEC, BY_USER },   { EXEC, BY_KERNEL },
-	{ XADD4, BY_KERNEL },	{ CMPXCHG4, BY_USER },	{ CMPXCHG8B, BY_USER }, { OR4, BY_USER },	 { AND4, BY_KERNEL }, { BTS, BY_USER },
+	{ READ4, BY_KERNEL },	{ READ1, BY_USER },  { WRITE4, BY_USER },  { WRITE1, BY_KERNEL },
+	{ EXEC, BY_USER },	{ EXEC, BY_KERNEL }, { XADD4, BY_KERNEL }, { CMPXCHG4, BY_USER },
+	{ CMPXCHG8B, BY_USER }, { OR4, BY_USER },    { AND4, BY_KERNEL },  { BTS, BY_USER },
 };
 #define USES (sizeof(uses) / sizeof(uses[0]))
 

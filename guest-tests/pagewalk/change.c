@@ -4,9 +4,9 @@
 struct change {
 	const char *name;
 	uint64_t lacks, has; /* what the entry is short of, or has too much, before */
-	enum kind kind;      /* an access that then faults */
+	enum kind kind;	     /* an access that then faults */
 	uint32_t flags;
-	enum kind warm;      /* and one that may not fault, to have it cached */
+	enum kind warm; /* and one that may not fault, to have it cached */
 	uint32_t warm_flags;
 	uint64_t cr4;
 };

@@ -8,7 +8,8 @@
 struct way {
 	uint8_t vector, size;
 	uint32_t error, error_loose; /* and which of its bits may be either */
-	uint64_t cr2, value, loose;
+	uint64_t cr2, cr2_loose;
+	uint64_t value, loose;
 };
 
 struct expected {
