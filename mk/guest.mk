@@ -25,9 +25,10 @@ $(BUILD)/guest/obj/%.c.o: %.c Makefile mk/guest.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC_VMM) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/guest/obj/%.asm.o: %.asm Makefile mk/guest.mk
+# NASM 2.16's -MD leaves out what is included.
+$(BUILD)/guest/obj/%.asm.o: %.asm $(wildcard guest-tests/*/*.inc) Makefile mk/guest.mk
 	@mkdir -p $(@D)
-	$(Q)$(NASM) -f elf64 -g -F dwarf -I . -MD $(@:.o=.d) -o $@ $<
+	$(Q)$(NASM) -f elf64 -g -F dwarf -I . -o $@ $<
 
 # NAME.sym has the symbols for a debugger; the ELF32 is what boot loaders take.
 guest_objects = $(patsubst %,$(BUILD)/guest/obj/%.o,$(filter guest-tests/$(1).c guest-tests/$(1)/%,$(GUEST_SRC)))

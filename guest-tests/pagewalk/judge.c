@@ -63,8 +63,8 @@ static bool same_fault(unsigned n, const struct fault *f, const struct way *w, u
 
 	if (o->flags & OPF_USER)
 		at += USER_CODE - (uint64_t)routines;
-	return f->vector == w->vector && !((f->error ^ w->error) & ~w->error_loose) && (w->vector != VEC_PF || f->cr2 == w->cr2) &&
-	       f->ip == (ip ? ip : at);
+	return f->vector == w->vector && !((f->error ^ w->error) & ~w->error_loose) &&
+	       (w->vector != VEC_PF || !((f->cr2 ^ w->cr2) & ~w->cr2_loose)) && f->ip == (ip ? ip : at);
 }
 
 static bool same_value(const struct result *r, const struct way *w)

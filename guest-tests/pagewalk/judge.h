@@ -8,7 +8,8 @@
 struct way {
 	uint8_t vector, size;
 	uint32_t error, error_loose; /* and which of its bits may be either */
-	uint64_t cr2, value, loose;
+	uint64_t cr2, cr2_loose;
+	uint64_t value, loose;
 };
 
 struct expected {
@@ -29,6 +30,8 @@ struct expected {
 /** The expectation for op n; expected_new empties it. */
 struct expected *expected_of(unsigned n);
 struct expected *expected_new(unsigned n);
+/** Of the op that was appended last. */
+struct expected *expected_last(void);
 void expected_describe(struct expected *e, const char *what, const struct outcome *path);
 void judge(unsigned n);
 

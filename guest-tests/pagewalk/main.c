@@ -27,6 +27,17 @@ static const struct group {
 	{ "rights", test_rights, ALL },
 	{ "rights-upper", test_rights_upper, ALL },
 	{ "rights-large", test_rights_large, LARGE },
+	{ "reserved", test_reserved, ALL },
+	{ "pdpte", test_pdpte, ALL },
+	{ "accessed", test_accessed, ALL },
+	{ "dirty", test_dirty, ALL },
+	{ "grant", test_grant, ALL },
+	{ "revoke", test_revoke, ALL },
+	{ "cross", test_cross, ALL },
+	{ "string", test_string, ALL },
+	{ "implicit", test_implicit, ALL },
+	{ "flush", test_flush, ALL },
+	{ "cache-bits", test_cache_bits, ALL },
 };
 
 /* The value of a word NAME=VALUE on the command line. */

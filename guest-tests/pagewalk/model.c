@@ -156,6 +156,12 @@ static void set_bits(uint64_t pa, uint64_t bits)
 	store(pa, 4, value | bits, loose & ~bits);
 }
 
+/* QEMU's translator sets bit 5 of a PDPTE as if it were an accessed bit, sooner or later. */
+static bool is_pdpte(uint64_t at)
+{
+	return model_paging() == PAGING_PAE && at >> 5 == (regs.cr3 & 0xffffffff) >> 5;
+}
+
 void model_used(const struct outcome *out, bool write, bool certain)
 {
 	for (unsigned i = 0; i < out->depth; i++) {
@@ -163,7 +169,7 @@ void model_used(const struct outcome *out, bool write, bool certain)
 		if (!out->at[i])
 			continue;
 		value = model_read(out->at[i], 4, &loose);
-		if (certain)
+		if (certain && !is_pdpte(out->at[i]))
 			set_bits(out->at[i], bits);
 		else
 			model_loosen(out->at[i], bits & ~value);

@@ -53,6 +53,11 @@ struct op *script_append(void (*routine)(void), struct expected **e)
 	return o;
 }
 
+struct expected *expected_last(void)
+{
+	return expected_of(count - 1);
+}
+
 void script_begin(uint64_t cr0, uint64_t cr4, uint64_t efer, uint64_t cr3)
 {
 	model_reset();

@@ -120,3 +120,16 @@ void tree_map(uint64_t va, unsigned level, uint64_t flags)
 {
 	tree_set(va, level, tree_leaf(va, level, flags));
 }
+
+void tree_show(uint64_t va)
+{
+	uint64_t table = frame_pa(ROOT);
+
+	for (unsigned l = tree_levels(); l; l--) {
+		uint64_t at = table + index_of(va, l) * model_entry_size(), e = model_read(at, model_entry_size(), NULL);
+		script_access(READ4, at, 0, BY_KERNEL);
+		table = e & 0x000ffffffffff000;
+		if (!(e & PTE_P) || (e & PTE_PS) || !model_has(table, 4096))
+			return;
+	}
+}

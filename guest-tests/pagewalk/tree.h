@@ -44,10 +44,14 @@ uint64_t tree_leaf(uint64_t va, unsigned level, uint64_t flags);
 /** Maps va by a leaf of the level. */
 void tree_map(uint64_t va, unsigned level, uint64_t flags);
 
+/** Appends a look at every entry of va's way, upper ones too, from the root to the first that is no table. */
+void tree_show(uint64_t va);
+
 extern struct prng prng;
 
 /* The subjects. */
 typedef void group_fn(const struct config *c);
-group_fn test_rights, test_rights_upper, test_rights_large;
+group_fn test_rights, test_rights_upper, test_rights_large, test_reserved, test_pdpte, test_accessed, test_dirty, test_grant,
+	test_revoke, test_cross, test_string, test_implicit, test_flush, test_cache_bits;
 
 #endif

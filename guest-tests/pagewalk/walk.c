@@ -206,7 +206,7 @@ static void look_up_pdpte(struct search *s, struct rights r)
 	unsigned i = s->a->va >> 30 & 3;
 	uint64_t at = (regs.cr3 & 0xffffffe0) + i * 8, value = model_read(at, 8, NULL);
 
-	s->path.at[s->path.depth++] = 0;
+	s->path.at[s->path.depth++] = limits.tcg ? at : 0; /* it has an accessed bit there alone */
 	if (limits.amd && value != regs.pdpte[i])
 		follow(s, 3, value, r, false);
 	follow(s, 3, regs.pdpte[i], r, false);
