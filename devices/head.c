@@ -5,52 +5,55 @@
 
 #include "mm/layout.h"
 
-#define BYTES_PER_PIXEL 4u
 #define WORD 64u
 
 #define DEFAULT_WIDTH 1024
 #define DEFAULT_HEIGHT 768
 
-/* Bytes from the first visible one to the end of the last row. */
-static uint64_t visible(const struct head *h)
+uint64_t head_visible(const struct head *h)
 {
-	return (uint64_t)h->stride * (h->height - 1u) + (uint64_t)h->width * BYTES_PER_PIXEL;
-}
+	uint64_t row = (uint64_t)h->width * scanout_bytes(h->bpp), bytes;
 
-/* A head shows something when its mode lies wholly in its VRAM. */
-static bool shows(const struct head *h)
-{
-	return h->width && h->height && h->bpp == 32 && h->stride >= h->width * BYTES_PER_PIXEL && h->start <= h->vram_bytes &&
-	       visible(h) <= h->vram_bytes - h->start;
+	if (!h->on || !h->width || !h->height || h->width > DISPLAY_MAX_SIDE || h->height > DISPLAY_MAX_SIDE ||
+	    (uint64_t)h->width * h->height > DISPLAY_MAX_PIXELS || !row || h->stride < row)
+		return 0;
+	bytes = (uint64_t)h->stride * (h->height - 1u) + row;
+	return h->start <= h->vram_bytes && bytes <= h->vram_bytes - h->start ? bytes : 0;
 }
 
 int head_set_mode(struct head *h, unsigned width, unsigned height)
 {
 	if (width < 1 || height < 1 || width > DISPLAY_MAX_SIDE || height > DISPLAY_MAX_SIDE)
 		return -EINVAL;
-	if ((uint64_t)width * height > DISPLAY_MAX_PIXELS || (uint64_t)width * height * BYTES_PER_PIXEL > h->vram_bytes)
+	if ((uint64_t)width * height > DISPLAY_MAX_PIXELS || (uint64_t)width * height * 4 > h->vram_bytes)
 		return -EINVAL;
 	h->width = (uint16_t)width;
 	h->height = (uint16_t)height;
-	h->stride = width * BYTES_PER_PIXEL;
+	h->stride = width * 4;
 	h->start = 0;
 	h->bpp = 32;
+	h->on = true;
 	return 0;
 }
 
 void head_scanout(const struct head *h, struct scanout *so)
 {
 	*so = (struct scanout){ 0 };
-	if (!shows(h))
+	if (!head_visible(h))
 		return;
 	*so = (struct scanout){
-		.base = h->vram + h->start, .stride = h->stride, .width = h->width, .height = h->height, .bpp = h->bpp
+		.base = h->vram + h->start,
+		.palette = h->palette,
+		.stride = h->stride,
+		.width = h->width,
+		.height = h->height,
+		.bpp = h->bpp,
 	};
 }
 
 static void damage_pages(const struct head *h, struct display_tx *tx, uint64_t first, uint64_t end)
 {
-	uint64_t from = first * PAGE_SIZE, to = end * PAGE_SIZE, shown = h->start + visible(h);
+	uint64_t from = first * PAGE_SIZE, to = end * PAGE_SIZE, shown = h->start + head_visible(h);
 
 	if (from < h->start)
 		from = h->start;
@@ -75,15 +78,17 @@ static size_t next_page(const uint64_t *bitmap, size_t from, size_t pages, bool 
 	return from < pages ? from : pages;
 }
 
-void head_damage(const struct head *h, struct display_tx *tx, const uint64_t *bitmap, size_t pages)
+void head_damage(const struct head *h, struct display_tx *tx, uint64_t first, const uint64_t *bitmap, size_t pages)
 {
-	if (!shows(h))
+	uint64_t limit = h->vram_bytes / PAGE_SIZE;
+
+	if (!head_visible(h) || first >= limit)
 		return;
-	if (pages > h->vram_bytes / PAGE_SIZE)
-		pages = h->vram_bytes / PAGE_SIZE;
-	for (size_t first = next_page(bitmap, 0, pages, true), end; first < pages; first = next_page(bitmap, end, pages, true)) {
-		end = next_page(bitmap, first, pages, false);
-		damage_pages(h, tx, first, end);
+	if (pages > limit - first)
+		pages = limit - first;
+	for (size_t from = next_page(bitmap, 0, pages, true), end; from < pages; from = next_page(bitmap, end, pages, true)) {
+		end = next_page(bitmap, from, pages, false);
+		damage_pages(h, tx, first + from, first + end);
 	}
 }
 
@@ -105,7 +110,7 @@ static unsigned number(const char **s)
 static int size_ok(unsigned width, unsigned height)
 {
 	return width >= 1 && width <= DISPLAY_MAX_SIDE && height >= 1 && height <= DISPLAY_MAX_SIDE &&
-	       (uint64_t)width * height * BYTES_PER_PIXEL <= GUEST_HEAD_STRIDE;
+	       (uint64_t)width * height * 4 <= GUEST_HEAD_MODE_MAX;
 }
 
 static int parse_count(const char *s, uint16_t (*sizes)[2], unsigned max)

@@ -4,6 +4,7 @@
 
 #include "devices/irq.h"
 #include "devices/pc_misc.h"
+#include "devices/pci.h"
 #include "devices/pic8259.h"
 #include "devices/pit8254.h"
 #include "devices/rtc_mc146818.h"
@@ -19,6 +20,8 @@ struct pc {
 	struct rtc rtc;
 	struct uart16550 com1;
 	struct pc_misc misc;
+	struct pci pci;
+	struct pci_function bridge;
 };
 
 /* One guest for now; making the PC again makes it anew. */
@@ -99,6 +102,7 @@ static int attach(struct pc *pc, struct bus *bus)
 		{ 0x3f8, 8, &uart16550_ops, &pc->com1 },
 		{ 0x4d0, 2, &pic8259_elcr_ops, &pc->pic },
 		{ 0xcf8, 4, &pc_cf8_ops, &pc->misc },
+		{ 0xcfc, 4, &pci_data_ops, &pc->pci },
 		{ 0x8900, 1, &pc_shutdown_ops, &pc->misc },
 	};
 	unsigned i, n = sizeof(ports) / sizeof(ports[0]);
@@ -132,7 +136,10 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	pit8254_init(&pc->pit, clock, line(pc, IRQ_TIMER), timer_wanted, pc);
 	rtc_init(&pc->rtc, clock, line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, line(pc, IRQ_COM1), serial_out, pc);
-	pc->misc = (struct pc_misc){ .pit = &pc->pit, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc };
+	pci_init(&pc->pci, bus);
+	pci_function_init(&pc->bridge, 0x8086, 0x1237, 0x060000, 2); /* Intel 82441FX, whose place in a PC this is */
+	(void)pci_add(&pc->pci, 0, &pc->bridge);
+	pc->misc = (struct pc_misc){ .pit = &pc->pit, .pci = &pc->pci, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc };
 	pc_reset(pc);
 	return pc;
 }
@@ -144,7 +151,13 @@ void pc_reset(struct pc *pc)
 	rtc_reset(&pc->rtc);
 	uart16550_reset(&pc->com1);
 	pc_misc_reset(&pc->misc);
+	pci_reset(&pc->pci);
 	pic8259_reset(&pc->pic);
+}
+
+struct pci *pc_pci(struct pc *pc)
+{
+	return &pc->pci;
 }
 
 bool pc_intr(const struct pc *pc)

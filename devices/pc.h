@@ -8,6 +8,7 @@
 
 #include "devices/bus.h"
 #include "devices/clock.h"
+#include "devices/pci.h"
 
 struct pc;
 
@@ -25,14 +26,17 @@ struct pc_ops {
 };
 
 /**
- * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, ports 0x61, 0x92, 0xcf9, 0x64 (reset
+ * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, PCI, ports 0x61, 0x92, 0xcf9, 0x64 (reset
  * only for now), 0x80, isa-debug-exit at 0xf4, 0x8900. ram_bytes: guest RAM for the CMOS size bytes.
  * One static instance for each guest, and one guest for now: a second call makes the same one anew, the bus and clock of the first
  * must be gone then. Returns the PC or NULL when the bus is full.
  */
 struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *ops, void *arg, uint64_t ram_bytes);
 
-/** Power-on state again. */
+/** The PC's PCI bus. Slot 0 is the host bridge; the others are for the owner to fill, before the first pc_reset. */
+struct pci *pc_pci(struct pc *pc);
+
+/** Power-on state again; PCI functions' BARs are at 0 and off. */
 void pc_reset(struct pc *pc);
 
 /** Level of the INTR wire. */

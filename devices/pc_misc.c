@@ -133,8 +133,8 @@ static void port92_write(void *dev, uint64_t addr, unsigned size, uint64_t value
 const struct bus_ops pc_port92_ops = { .name = "port 92", .read = port92_read, .write = port92_write, .access_max = 1 };
 
 /*
- * 0xcf8 to 0xcfb: a 32-bit access at 0xcf8 is PCI's configuration address, which nobody answers yet and which must not be taken for
- * a write to its second byte: the reset control register is a byte access at 0xcf9 (Intel 82371SB datasheet, RC).
+ * 0xcf8 to 0xcfb: a 32-bit access at 0xcf8 is PCI's configuration address and must not be taken for a write to its second byte: the
+ * reset control register is a byte access at 0xcf9 (Intel 82371SB datasheet, RC).
  */
 #define CF9_HARD 0x02u
 #define CF9_RESET 0x04u
@@ -144,6 +144,8 @@ static uint64_t cf8_read(void *dev, uint64_t addr, unsigned size)
 {
 	const struct pc_misc *m = dev;
 
+	if (size == 4)
+		return pci_address(m->pci);
 	return size == 1 && addr == 1 ? m->cf9 : UINT64_MAX;
 }
 
@@ -151,6 +153,8 @@ static void cf8_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 {
 	struct pc_misc *m = dev;
 
+	if (size == 4)
+		pci_set_address(m->pci, (uint32_t)value);
 	if (size != 1 || addr != 1)
 		return;
 	bool rises = ~m->cf9 & value & CF9_RESET;

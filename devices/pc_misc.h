@@ -1,5 +1,5 @@
 /*
- * The PC's small ports: keyboard controller's reset line (0x60, 0x64), port 0x61, POST code 0x80, port 0x92, PCI configuration and
+ * The PC's small ports: keyboard controller's reset line (0x60, 0x64), port 0x61, POST code 0x80, port 0x92, PCI's address and
  * reset control (0xcf8 to 0xcfb), isa-debug-exit (0xf4) and the emulators' power-off port (0x8900).
  */
 #ifndef DEVICES_PC_MISC_H
@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 #include "devices/bus.h"
+#include "devices/pci.h"
 #include "devices/pit8254.h"
 
 struct pc_misc {
 	struct pit8254 *pit;
+	struct pci *pci;
 	void (*debug_exit)(void *arg, uint32_t value);
 	void (*power_off)(void *arg);
 	void (*reset)(void *arg);

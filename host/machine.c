@@ -36,7 +36,17 @@ static const struct machine_kind *pick(const char *name)
 	return &machine_qemu;
 }
 
-/* What boot loaders put into memory beside the guest's own, and two pictures of each head: VRAM and what was last sent. */
+/* A head's VRAM, which holds two pictures, and what was last sent. */
+static uint64_t head_bytes(unsigned width, unsigned height)
+{
+	uint64_t picture = 4ull * width * height, vram = 4u << 20;
+
+	while (vram < 2 * picture)
+		vram *= 2;
+	return vram + picture + (1u << 20);
+}
+
+/* What boot loaders put into memory beside the guest's own, and the heads' pictures. */
 static unsigned memory_needed(const struct options *o)
 {
 	uint64_t files = 0, pictures = 0;
@@ -48,7 +58,7 @@ static unsigned memory_needed(const struct options *o)
 	if (stat(o->guest_file, &st) == 0)
 		files += (uint64_t)st.st_size;
 	for (unsigned i = 0; i < o->heads.count; i++)
-		pictures += 2ull * 4 * o->heads.head[i].width * o->heads.head[i].height + (4u << 20);
+		pictures += head_bytes(o->heads.head[i].width, o->heads.head[i].height);
 	pictures = pictures > PICTURES ? pictures - PICTURES : 0;
 	return o->memory_mib + VMM_MIB + (unsigned)((files + pictures + (1 << 20) - 1) >> 20);
 }

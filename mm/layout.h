@@ -23,8 +23,12 @@
 #define GUEST_LOW_END 0xa0000ull        /* RAM from 0 */
 #define GUEST_HIGH_START 0x100000ull    /* RAM from here to --memory, at most up to GUEST_MMIO_START */
 #define GUEST_MMIO_START 0xc0000000ull
-#define GUEST_HEAD_BASE 0xe0000000ull   /* head n's framebuffer at GUEST_HEAD_BASE + n * GUEST_HEAD_STRIDE */
-#define GUEST_HEAD_STRIDE 0x1000000ull  /* 16 MiB each */
+/* Where the heads' PCI BARs are at power-on; the guest may move them. */
+#define GUEST_HEAD_BASE 0xd0000000ull   /* head n's VRAM at GUEST_HEAD_BASE + n * GUEST_HEAD_STRIDE */
+#define GUEST_HEAD_STRIDE 0x2000000ull  /* 32 MiB each at most */
+#define GUEST_HEAD_MODE_MAX 0x1000000ull /* bytes of a head's largest mode: VRAM holds two pictures, to flip between */
+#define GUEST_HEAD_REGS 0xf1000000ull   /* head n's registers, a page each */
+#define GUEST_PCI_END 0xfec00000ull     /* the interrupt controllers' and firmware's addresses: no BAR's memory goes there */
 #define GUEST_HIGH_RAM 0x100000000ull   /* RAM beyond GUEST_MMIO_START goes on here */
 
 #endif

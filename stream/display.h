@@ -27,13 +27,23 @@
 #define DISPLAY_MAX_PIXELS (4096u * 4096u)
 #define DISPLAY_MAX_TILES (DISPLAY_MAX_PIXELS / (TILE * TILE) + 1024) /* with the partial tiles at two edges */
 
-/* Where a head's picture lies in memory, as the scanout reads it. bpp 32 only for now: bytes B, G, R, ignored. */
+/*
+ * Where a head's picture lies in memory, as the scanout reads it. Little-endian pixels by bpp: 32 and 24 (bytes B, G, R; of 32 the fourth is
+ * ignored), 16 (5 bits R, 6 G, 5 B from the top), 15 (5 each), 8 (an index into the palette).
+ */
 struct scanout {
 	const volatile uint8_t *base; /* first byte of the first visible row; not owned */
+	const uint32_t *palette;      /* of 8 bpp: 256 words 0x00RRGGBB; not owned */
 	uint32_t stride;              /* bytes from one row to the next */
 	uint16_t width, height;       /* pixels; 0 x 0: off */
-	uint8_t bpp;                  /* 32 */
+	uint8_t bpp;
 };
+
+/** Bytes of one pixel; 0 for a bpp that is not known. */
+static inline unsigned scanout_bytes(unsigned bpp)
+{
+	return bpp == 32 ? 4 : bpp == 24 ? 3 : bpp == 16 || bpp == 15 ? 2 : bpp == 8 ? 1 : 0;
+}
 
 /* One head as the sender sees it. Memory for sent and flags is the caller's; see dtx_mode. */
 struct dtx_head {
@@ -81,8 +91,8 @@ int dtx_mode(struct display_tx *tx, unsigned head, const struct scanout *so, uin
 	     size_t flags_bytes);
 
 /**
- * The picture's base or stride moved (panning, page flip) and its size did not: look at every tile again, forgetting nothing.
- * Returns 0; -EINVAL for a bad head, one that is off, no base or a stride that is too small: then the picture is as before.
+ * The picture's base or stride moved (panning, page flip), or its palette changed, and its size and format did not: look at every
+ * tile again, forgetting nothing. Returns 0; -EINVAL for a bad head, one that is off, no base or a stride that is too small: then the picture is as before.
  */
 int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, uint32_t stride);
 

@@ -42,7 +42,8 @@ static void mark(struct dtx_head *h, uint32_t tile)
 static int check_scanout(const struct scanout *so)
 {
 	if (so->width > DISPLAY_MAX_SIDE || so->height > DISPLAY_MAX_SIDE ||
-	    (uint32_t)so->width * so->height > DISPLAY_MAX_PIXELS || so->bpp != 32 || !so->base || so->stride < so->width * 4u)
+	    (uint32_t)so->width * so->height > DISPLAY_MAX_PIXELS || !scanout_bytes(so->bpp) || !so->base ||
+	    so->stride < so->width * scanout_bytes(so->bpp) || (so->bpp == 8 && !so->palette))
 		return -EINVAL;
 	return 0;
 }
@@ -111,13 +112,13 @@ int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, 
 /* Marks the tiles of one row of pixels that show bytes [from, to) of that row; to <= stride. */
 static void damage_row(struct dtx_head *h, uint32_t row, uint32_t from, uint32_t to)
 {
-	uint32_t end = h->so.width * 4u, base = row / TILE * h->cols;
+	uint32_t bytes = scanout_bytes(h->so.bpp), end = h->so.width * bytes, base = row / TILE * h->cols;
 
 	if (to > end)
 		to = end;
 	if (from >= to)
 		return;
-	for (uint32_t col = from / (4 * TILE); col <= (to - 1) / (4 * TILE); col++)
+	for (uint32_t col = from / (bytes * TILE); col <= (to - 1) / (bytes * TILE); col++)
 		mark(h, base + col);
 }
 
@@ -183,15 +184,47 @@ struct any_u32 {
 	uint32_t v;
 } __attribute__((packed, may_alias));
 
+struct any_u16 {
+	uint16_t v;
+} __attribute__((packed, may_alias));
+
+/* Widens a field of bits to eight, so that all ones become 255. */
+static uint32_t widen(uint32_t v, unsigned bits)
+{
+	v &= (1u << bits) - 1;
+	return v << (8 - bits) | v >> (2 * bits - 8);
+}
+
+static uint32_t fetch_pixel(const struct scanout *so, const volatile uint8_t *p)
+{
+	uint32_t v;
+
+	switch (so->bpp) {
+	case 24: return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+	case 16:
+		v = ((const volatile struct any_u16 *)p)->v;
+		return widen(v >> 11, 5) << 16 | widen(v >> 5, 6) << 8 | widen(v, 5);
+	case 15:
+		v = ((const volatile struct any_u16 *)p)->v;
+		return widen(v >> 10, 5) << 16 | widen(v >> 5, 5) << 8 | widen(v, 5);
+	default: return so->palette[*p];
+	}
+}
+
 /* The one place that knows pixel formats: copies a tile from guest memory as 0x00RRGGBB words. Each pixel is read once. */
 static void fetch_tile(const struct scanout *so, const struct area *a, uint32_t *px)
 {
-	for (uint32_t y = 0; y < a->h; y++) {
-		const volatile struct any_u32 *row =
-			(const volatile struct any_u32 *)(so->base + (uint64_t)(a->y + y) * so->stride + a->x * 4);
+	unsigned bytes = scanout_bytes(so->bpp);
 
-		for (uint32_t x = 0; x < a->w; x++)
-			*px++ = row[x].v & 0xffffff;
+	for (uint32_t y = 0; y < a->h; y++) {
+		const volatile uint8_t *row = so->base + (uint64_t)(a->y + y) * so->stride + a->x * bytes;
+
+		if (so->bpp == 32)
+			for (uint32_t x = 0; x < a->w; x++)
+				*px++ = ((const volatile struct any_u32 *)row)[x].v & 0xffffff;
+		else
+			for (uint32_t x = 0; x < a->w; x++)
+				*px++ = fetch_pixel(so, row + x * bytes);
 	}
 }
 

@@ -1,39 +1,24 @@
 /*
- * The instruction emulator for memory that is not RAM: MOV, MOVZX, MOVSX, MOVS, STOS, LODS, and the ALU forms that read or write such
- * memory. What it does not know parks the guest with the bytes.
+ * The instruction emulator for memory that is not RAM: the forms that drivers and compilers use on device registers, and what reads
+ * or writes device memory in passing. What it does not know parks the guest with the bytes. Everything is checked and translated
+ * before the first byte moves, so a fault midway leaves no trace but that of whole iterations of a string instruction.
  */
 #include <errno.h>
 #include <stdio.h>
 
+#include "vmm/emulate_internal.h"
 #include "vmm/exit.h"
-#include "vmm/gva.h"
 #include "vmm/hw/x86.h"
-#include "vmm/log.h"
 #include "vmm/vm.h"
 
-#define STRING_BATCH 512 /* iterations in one exit */
-
-static uint64_t mask(unsigned bytes)
-{
-	return bytes == 8 ? ~0ull : (1ull << 8 * bytes) - 1;
-}
-
-static uint64_t sign_extend(uint64_t x, unsigned bytes)
-{
-	unsigned shift = 64 - 8 * bytes;
-
-	return (uint64_t)((int64_t)(x << shift) >> shift);
-}
-
-/* An 8-bit register operand: without REX, 4 to 7 are AH, CH, DH, BH. */
-static uint64_t reg_read(struct vcpu *v, const struct insn *in, unsigned reg, unsigned size)
+uint64_t emu_reg(struct vcpu *v, const struct insn *in, unsigned reg, unsigned size)
 {
 	if (size == 1 && !in->rex && reg >= 4 && reg < 8)
 		return vcpu_gpr(v, reg - 4) >> 8 & 0xff;
-	return vcpu_gpr(v, reg) & mask(size);
+	return vcpu_gpr(v, reg) & emu_mask(size);
 }
 
-static void reg_write(struct vcpu *v, const struct insn *in, unsigned reg, unsigned size, uint64_t value)
+void emu_set_reg(struct vcpu *v, const struct insn *in, unsigned reg, unsigned size, uint64_t value)
 {
 	uint64_t old;
 
@@ -41,200 +26,243 @@ static void reg_write(struct vcpu *v, const struct insn *in, unsigned reg, unsig
 		old = vcpu_gpr(v, reg - 4);
 		vcpu_set_gpr(v, reg - 4, (old & ~0xff00ull) | (value & 0xff) << 8);
 	} else if (size >= 4) {
-		vcpu_set_gpr(v, reg, value & mask(size));
+		vcpu_set_gpr(v, reg, value & emu_mask(size));
 	} else {
 		old = vcpu_gpr(v, reg);
-		vcpu_set_gpr(v, reg, (old & ~mask(size)) | (value & mask(size)));
+		vcpu_set_gpr(v, reg, (old & ~emu_mask(size)) | (value & emu_mask(size)));
 	}
 }
 
-/* Linear address of the ModRM operand, checked. */
-static int operand(struct vcpu *v, const struct insn *in, unsigned size, bool write, uint64_t *gva)
+int emu_operand(struct vcpu *v, const struct insn *in, int64_t offset, unsigned size, bool write, struct gva_span *s)
 {
 	struct insn_regs r = { .gpr = v->gpr, .rip = vcpu_rip(v) };
-	uint64_t offset;
+	uint64_t ea, gva;
 	unsigned seg;
+	int e;
 
+	if (!in->mem)
+		return -ENOSYS;
 	vcpu_need(v, VG_RSP);
-	offset = insn_effective(in, &r, gva, &seg);
-	return gva_linear(v, (enum vseg)seg, offset, size, write, gva);
+	ea = (insn_effective(in, &r, NULL, &seg) + (uint64_t)offset) & emu_mask(in->addrsize);
+	e = gva_linear(v, (enum vseg)seg, ea, size, write, &gva);
+	return e ? e : gva_resolve(v, gva, size, write, s);
 }
+
+uint64_t emu_load(struct vcpu *v, const struct gva_span *s)
+{
+	uint64_t value = 0;
+
+	gva_span_read(v, s, &value);
+	return value;
+}
+
+void emu_store(struct vcpu *v, const struct gva_span *s, uint64_t value)
+{
+	gva_span_write(v, s, &value);
+}
+
+/* ---- plain moves */
 
 static int load(struct vcpu *v, const struct insn *in, unsigned size, uint64_t *value)
 {
-	uint64_t gva;
-	int e = operand(v, in, size, false, &gva);
+	struct gva_span s;
+	int e = emu_operand(v, in, 0, size, false, &s);
 
-	*value = 0;
-	return e ? e : gva_read(v, gva, value, size);
+	if (!e)
+		*value = emu_load(v, &s);
+	return e;
 }
 
 static int store(struct vcpu *v, const struct insn *in, unsigned size, uint64_t value)
 {
-	uint64_t gva;
-	int e = operand(v, in, size, true, &gva);
+	struct gva_span s;
+	int e = emu_operand(v, in, 0, size, true, &s);
 
-	return e ? e : gva_write(v, gva, &value, size);
+	if (!e)
+		emu_store(v, &s, value);
+	return e;
 }
 
-/* MOVS, STOS, LODS with or without REP. 1: more iterations are left. */
-static int emulate_string(struct vcpu *v, const struct insn *in, unsigned size)
+static int move_load(struct vcpu *v, const struct insn *in, unsigned reg)
 {
-	unsigned asize = in->addrsize, op = in->opcode & 0xfe, batch = STRING_BATCH;
-	uint64_t amask = mask(asize), gva, value;
-	int64_t step = vcpu_rflags(v) & RFLAGS_DF ? -(int64_t)size : (int64_t)size;
-	enum vseg seg = in->segment >= 0 ? (enum vseg)in->segment : SEG_DS;
-	int e;
+	unsigned size = in->byte_op ? 1 : in->opsize;
+	uint64_t value;
+	int e = load(v, in, size, &value);
 
-	while (in->rep == REP_NONE || (v->gpr[RCX] & amask)) {
-		if (!batch--)
-			return 1;
-		value = v->gpr[RAX];
-		if (op != 0xaa) { /* MOVS, LODS read DS:rSI */
-			value = 0;
-			e = gva_linear(v, seg, v->gpr[RSI] & amask, size, false, &gva);
-			if (e || (e = gva_read(v, gva, &value, size)))
-				return e;
-		}
-		if (op == 0xac) {
-			reg_write(v, in, RAX, size, value);
-		} else {
-			e = gva_linear(v, SEG_ES, v->gpr[RDI] & amask, size, true, &gva);
-			if (e || (e = gva_write(v, gva, &value, size)))
-				return e;
-			reg_write(v, in, RDI, asize, v->gpr[RDI] + (uint64_t)step);
-		}
-		if (op != 0xaa)
-			reg_write(v, in, RSI, asize, v->gpr[RSI] + (uint64_t)step);
-		if (in->rep == REP_NONE)
-			break;
-		reg_write(v, in, RCX, asize, v->gpr[RCX] - 1);
-	}
-	return 0;
+	if (!e)
+		emu_set_reg(v, in, reg, size, value);
+	return e;
 }
 
-/* ADD OR ADC SBB AND SUB XOR CMP, by their number 0..7; sets the arithmetic flags (SDM vol. 1, 3.4.3.1). */
-static uint64_t alu(struct vcpu *v, unsigned op, unsigned size, uint64_t a, uint64_t b)
+/* MOVZX, MOVSX, MOVSXD. */
+static int move_extend(struct vcpu *v, const struct insn *in, unsigned size, bool sign)
 {
-	uint64_t m = mask(size), top = 1ull << (8 * size - 1), flags = vcpu_rflags(v), r;
-	bool carry = (op == 2 || op == 3) && (flags & RFLAGS_CF), cf = false, of = false, af = false;
+	uint64_t value;
+	int e = load(v, in, size, &value);
 
-	a &= m;
-	b &= m;
-	switch (op) {
-	case 0:
-	case 2:
-		r = (a + b + carry) & m;
-		cf = r < a || (carry && r == a);
-		of = (a ^ r) & (b ^ r) & top;
-		af = (a ^ b ^ r) & 0x10;
-		break;
-	case 3:
-	case 5:
-	case 7:
-		r = (a - b - carry) & m;
-		cf = a < b || (carry && a == b);
-		of = (a ^ b) & (a ^ r) & top;
-		af = (a ^ b ^ r) & 0x10;
-		break;
-	case 1: r = a | b; break;
-	case 4: r = a & b; break;
-	default: r = a ^ b; break;
-	}
-	flags &= ~(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF);
-	flags |= (cf ? RFLAGS_CF : 0) | (__builtin_parity((uint8_t)r) ? 0 : RFLAGS_PF) | (af ? RFLAGS_AF : 0) | (r ? 0 : RFLAGS_ZF) |
-		 (r & top ? RFLAGS_SF : 0) | (of ? RFLAGS_OF : 0);
-	vcpu_set_rflags(v, flags);
-	return r;
+	if (!e)
+		emu_set_reg(v, in, in->reg, in->opsize, sign ? emu_sign_extend(value, size) : value);
+	return e;
 }
 
-/* op r/m,r; op r,r/m; op r/m,imm. CMP (7) and TEST (AND without result) store nothing. */
-static int emulate_alu(struct vcpu *v, const struct insn *in, unsigned op, unsigned size, bool test)
+static uint64_t swap(uint64_t x, unsigned size)
 {
-	bool to_reg = in->opcode < 0x40 && (in->opcode & 2);
-	uint64_t m, other = in->opcode < 0x40 || in->opcode == 0x84 || in->opcode == 0x85 ? reg_read(v, in, in->reg, size) : in->imm;
-	int e = load(v, in, size, &m);
-
-	if (e)
-		return e;
-	if (to_reg) {
-		other = alu(v, op, size, other, m);
-		if (op != 7)
-			reg_write(v, in, in->reg, size, other);
-		return 0;
-	}
-	/* The store is checked before the flags change. */
-	if (op != 7 && !test) {
-		uint64_t gva, to;
-
-		e = operand(v, in, size, true, &gva);
-		if (e || (e = gva_translate(v, gva, gva_access(v, true, false), &to)))
-			return e;
-	}
-	m = alu(v, op, size, m, other);
-	return op == 7 || test ? 0 : store(v, in, size, m);
+	return __builtin_bswap64(x) >> (64 - 8 * size);
 }
 
-/* 0 done; 1 again; -ENOSYS not known; other negative: fault queued. */
-static int emulate_1byte(struct vcpu *v, const struct insn *in)
+static int movbe(struct vcpu *v, const struct insn *in)
 {
-	unsigned size = in->opcode & 1 ? in->opsize : 1;
 	uint64_t value;
 	int e;
 
-	if (in->opcode < 0x40 && (in->opcode & 7) < 4 && in->mem)
-		return emulate_alu(v, in, in->opcode >> 3, size, false);
+	if (in->opcode == 0xf1)
+		return store(v, in, in->opsize, swap(emu_reg(v, in, in->reg, in->opsize), in->opsize));
+	e = load(v, in, in->opsize, &value);
+	if (!e)
+		emu_set_reg(v, in, in->reg, in->opsize, swap(value, in->opsize));
+	return e;
+}
+
+/* CMOVcc reads its operand, and clears a 32-bit destination's upper half, whatever the condition says (SDM vol. 2, CMOVcc). */
+static int cmov(struct vcpu *v, const struct insn *in)
+{
+	uint64_t value;
+	int e = load(v, in, in->opsize, &value);
+
+	if (!e && !alu_condition(in->opcode, vcpu_rflags(v)))
+		value = emu_reg(v, in, in->reg, in->opsize);
+	if (!e)
+		emu_set_reg(v, in, in->reg, in->opsize, value);
+	return e;
+}
+
+static int xlat(struct vcpu *v, const struct insn *in)
+{
+	enum vseg seg = in->segment >= 0 ? (enum vseg)in->segment : SEG_DS;
+	uint64_t gva, value = 0;
+	int e = gva_linear(v, seg, (v->gpr[RBX] + (v->gpr[RAX] & 0xff)) & emu_mask(in->addrsize), 1, false, &gva);
+
+	if (!e)
+		e = gva_read(v, gva, &value, 1);
+	if (!e)
+		emu_set_reg(v, in, RAX, 1, value);
+	return e;
+}
+
+/* ---- the maps */
+
+static int emulate_1byte(struct vcpu *v, const struct insn *in)
+{
+	unsigned size = in->byte_op ? 1 : in->opsize;
+
+	if (in->opcode < 0x40)
+		return emulate_alu(v, in);
 	switch (in->opcode) {
-	case 0x80:
-	case 0x81:
-	case 0x83: return in->mem ? emulate_alu(v, in, in->reg & 7, size, false) : -ENOSYS;
-	case 0x84:
-	case 0x85: return emulate_alu(v, in, 4, size, true);
-	case 0xf6:
-	case 0xf7: return (in->reg & 7) < 2 ? emulate_alu(v, in, 4, size, true) : -ENOSYS;
+	case 0x50 ... 0x57:
+	case 0x68:
+	case 0x6a: return emulate_push(v, in);
+	case 0x58 ... 0x5f:
+	case 0x8f: return emulate_pop(v, in);
+	case 0x63: return in->mode >= INSN_64 ? move_extend(v, in, in->opsize == 2 ? 2 : 4, true) : -ENOSYS;
+	case 0x69:
+	case 0x6b: return emulate_imul(v, in);
+	case 0x80 ... 0x85: return emulate_alu(v, in);
+	case 0x86:
+	case 0x87: return emulate_xchg(v, in);
 	case 0x88:
-	case 0x89: return store(v, in, size, reg_read(v, in, in->reg, size));
+	case 0x89: return store(v, in, size, emu_reg(v, in, in->reg, size));
+	case 0x8a:
+	case 0x8b: return move_load(v, in, in->reg);
+	case 0x8c: return store(v, in, 2, vcpu_seg(v, (enum vseg)(in->reg & 7))->sel);
+	case 0xa0:
+	case 0xa1: return move_load(v, in, RAX);
 	case 0xa2:
 	case 0xa3: return store(v, in, size, v->gpr[RAX]);
+	case 0xa4 ... 0xa7:
+	case 0xaa ... 0xaf: return emulate_string(v, in);
+	case 0xc0:
+	case 0xc1:
+	case 0xd0 ... 0xd3: return emulate_shift(v, in);
 	case 0xc6:
 	case 0xc7: return store(v, in, size, in->imm);
-	case 0x8a:
-	case 0x8b:
-	case 0xa0:
-	case 0xa1:
-		e = load(v, in, size, &value);
-		if (!e)
-			reg_write(v, in, in->opcode >= 0xa0 ? (unsigned)RAX : in->reg, size, value);
-		return e;
-	case 0xa4:
-	case 0xa5:
-	case 0xaa:
-	case 0xab:
-	case 0xac:
-	case 0xad: return emulate_string(v, in, size);
+	case 0xd7: return xlat(v, in);
+	case 0xf6:
+	case 0xf7: return emulate_group3(v, in);
+	case 0xfe: return emulate_inc_dec(v, in);
+	case 0xff:
+		if ((in->reg & 7) == 6)
+			return emulate_push(v, in);
+		return (in->reg & 7) < 2 ? emulate_inc_dec(v, in) : -ENOSYS;
 	default: return -ENOSYS;
 	}
 }
 
 static int emulate_0f(struct vcpu *v, const struct insn *in)
 {
-	unsigned size = in->opcode & 1 ? 2 : 1;
-	uint64_t value;
-	int e;
-
 	switch (in->opcode) {
-	case 0xb6: /* MOVZX */
-	case 0xb7:
-	case 0xbe: /* MOVSX */
-	case 0xbf:
-		e = load(v, in, size, &value);
-		if (!e)
-			reg_write(v, in, in->reg, in->opsize, in->opcode >= 0xbe ? sign_extend(value, size) : value);
-		return e;
-	case 0x0d: /* prefetches touch nothing */
-	case 0x18: return 0;
+	case 0x0d: /* prefetches and NOP touch nothing */
+	case 0x18 ... 0x1f: return 0;
+	case 0x40 ... 0x4f: return cmov(v, in);
+	case 0x90 ... 0x9f: return store(v, in, 1, alu_condition(in->opcode, vcpu_rflags(v)));
+	case 0xa3:
+	case 0xab:
+	case 0xb3:
+	case 0xbb: return emulate_bit(v, in);
+	case 0xba: return emulate_bit(v, in);
+	case 0xa4:
+	case 0xa5:
+	case 0xac:
+	case 0xad: return emulate_shift_double(v, in);
+	case 0xaf: return emulate_imul(v, in);
+	case 0xb0:
+	case 0xb1: return emulate_cmpxchg(v, in);
+	case 0xb6:
+	case 0xb7: return move_extend(v, in, in->opcode & 1 ? 2 : 1, false);
+	case 0xbe:
+	case 0xbf: return move_extend(v, in, in->opcode & 1 ? 2 : 1, true);
+	case 0xc0:
+	case 0xc1: return emulate_xadd(v, in);
+	case 0xc3: return store(v, in, in->opsize, emu_reg(v, in, in->reg, in->opsize)); /* MOVNTI */
+	case 0xc7: return (in->reg & 7) == 1 ? emulate_cmpxchg_wide(v, in) : -ENOSYS;
+	default: return emulate_vector(v, in);
+	}
+}
+
+static int emulate_0f38(struct vcpu *v, const struct insn *in)
+{
+	if ((in->opcode == 0xf0 || in->opcode == 0xf1) && in->rep == REP_NONE)
+		return movbe(v, in);
+	if (in->opcode == 0xf9 && in->pp == PP_NONE) /* MOVDIRI */
+		return store(v, in, in->opsize, emu_reg(v, in, in->reg, in->opsize));
+	return emulate_vector(v, in);
+}
+
+static int emulate(struct vcpu *v, const struct insn *in)
+{
+	if (in->vex)
+		return emulate_vector(v, in);
+	if (in->evex || in->xop)
+		return -ENOSYS;
+	switch (in->map) {
+	case MAP_1BYTE: return emulate_1byte(v, in);
+	case MAP_0F: return emulate_0f(v, in);
+	case MAP_0F38: return emulate_0f38(v, in);
 	default: return -ENOSYS;
 	}
+}
+
+static void park(struct vcpu *v, const struct insn *in, uint64_t gpa)
+{
+	uint8_t bytes[INSN_MAX];
+	char hex[3 * INSN_MAX + 1] = "";
+	size_t n = gva_fetch(v, bytes, in->length);
+
+	for (size_t i = 0; i < n; i++)
+		snprintf(hex + 3 * i, 4, "%02x ", bytes[i]);
+	vcpu_park(v,
+		  "the emulator does not know the instruction %s(map %u, opcode %02x), which touched gpa 0x%llx, where there is no "
+		  "RAM",
+		  hex, in->map, in->opcode, (unsigned long long)gpa);
 }
 
 int emulate_mmio(struct vcpu *v, uint64_t gpa)
@@ -244,13 +272,9 @@ int emulate_mmio(struct vcpu *v, uint64_t gpa)
 
 	if (e)
 		return e;
-	if (in.vex || in.evex || in.xop)
-		e = -ENOSYS;
-	else
-		e = in.map == MAP_1BYTE ? emulate_1byte(v, &in) : in.map == MAP_0F ? emulate_0f(v, &in) : -ENOSYS;
+	e = emulate(v, &in);
 	if (e == -ENOSYS)
-		vcpu_park(v, "an instruction that the emulator does not know (map %u, opcode %02x) touched gpa 0x%llx, which is not RAM",
-			  in.map, in.opcode, (unsigned long long)gpa);
+		park(v, &in, gpa);
 	if (!e)
 		vcpu_skip(v, in.length);
 	return e < 0 ? e : 0;

@@ -32,3 +32,60 @@ void fpu_reset(void)
 		__asm__ volatile("fxrstor64 %0" : : "m"(image) : "memory");
 	}
 }
+
+/* A register's number is part of the instruction. */
+#define EACH8(m) m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7)
+#define EACH16(m) EACH8(m) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15)
+
+struct bytes8 {
+	uint8_t b[8];
+};
+struct bytes16 {
+	uint8_t b[16];
+};
+struct bytes32 {
+	uint8_t b[32];
+};
+
+#define GET_XMM(i) case i: __asm__ volatile("movups %%xmm" #i ", %0" : "=m"(*(struct bytes16 *)data)); break;
+#define GET_YMM(i) case i: __asm__ volatile("vmovups %%ymm" #i ", %0" : "=m"(*(struct bytes32 *)data)); break;
+#define SET_XMM(i) case i: __asm__ volatile("movups %0, %%xmm" #i : : "m"(*(const struct bytes16 *)data)); break;
+#define SET_YMM(i) case i: __asm__ volatile("vmovups %0, %%ymm" #i : : "m"(*(const struct bytes32 *)data)); break;
+#define GET_MMX(i) case i: __asm__ volatile("movq %%mm" #i ", %0" : "=m"(*(struct bytes8 *)data)); break;
+#define SET_MMX(i) case i: __asm__ volatile("movq %0, %%mm" #i : : "m"(*(const struct bytes8 *)data)); break;
+
+void fpu_vector_get(unsigned n, bool avx, uint8_t data[32])
+{
+	switch (avx ? n & 15 : ~0u) {
+		EACH16(GET_YMM)
+	default:
+		switch (n & 15) {
+			EACH16(GET_XMM)
+		}
+	}
+}
+
+void fpu_vector_set(unsigned n, bool avx, const uint8_t data[32])
+{
+	switch (avx ? n & 15 : ~0u) {
+		EACH16(SET_YMM)
+	default:
+		switch (n & 15) {
+			EACH16(SET_XMM)
+		}
+	}
+}
+
+void fpu_mmx_get(unsigned n, uint8_t data[8])
+{
+	switch (n & 7) {
+		EACH8(GET_MMX)
+	}
+}
+
+void fpu_mmx_set(unsigned n, const uint8_t data[8])
+{
+	switch (n & 7) {
+		EACH8(SET_MMX)
+	}
+}

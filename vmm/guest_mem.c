@@ -41,6 +41,17 @@ int guest_mem_add(struct guest_mem *m, uint64_t gpa, uint64_t len, uint64_t hpa)
 	return 0;
 }
 
+int guest_mem_remove(struct guest_mem *m, uint64_t gpa)
+{
+	unsigned i = find(m, gpa);
+
+	if (i == m->count || m->slot[i].gpa != gpa)
+		return -ENOENT;
+	m->count--;
+	memmove(&m->slot[i], &m->slot[i + 1], (m->count - i) * sizeof(m->slot[0]));
+	return 0;
+}
+
 const struct mem_slot *guest_mem_slot(const struct guest_mem *m, uint64_t gpa)
 {
 	unsigned i = find(m, gpa);

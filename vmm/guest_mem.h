@@ -13,7 +13,7 @@ struct dirty;
 struct guest_frame;
 struct shadow;
 
-#define MEM_SLOTS 24
+#define MEM_SLOTS 24 /* RAM in a few pieces, and VRAM of 16 heads */
 
 struct mem_slot {
 	uint64_t gpa, len; /* whole pages */
@@ -30,6 +30,9 @@ struct guest_mem {
 
 /** Adds RAM. Returns 0, -EEXIST on overlap, -ENOSPC, -EINVAL (alignment, wrap). */
 int guest_mem_add(struct guest_mem *m, uint64_t gpa, uint64_t len, uint64_t hpa);
+
+/** Removes the slot that begins at gpa. Its content is the owner's. Returns 0 or -ENOENT. */
+int guest_mem_remove(struct guest_mem *m, uint64_t gpa);
 
 /** The slot that holds gpa, or NULL. */
 const struct mem_slot *guest_mem_slot(const struct guest_mem *m, uint64_t gpa);

@@ -101,32 +101,57 @@ static void physical_copy(struct vcpu *v, uint64_t gpa, void *data, size_t len, 
 		device_copy(v, gpa, data, len, write);
 }
 
-static int copy(struct vcpu *v, uint64_t gva, void *data, size_t len, bool write)
+int gva_resolve(struct vcpu *v, uint64_t gva, size_t len, bool write, struct gva_span *s)
 {
 	struct walk_access a = gva_access(v, write, false);
 	size_t first = PAGE_SIZE - (gva & PAGE_MASK);
-	uint64_t gpa[2] = { 0 };
+	uint64_t second;
 
 	if (first > len)
 		first = len;
-	if (len - first > PAGE_SIZE)
+	*s = (struct gva_span){ .len = { first, len - first } };
+	if (gva_translate(v, gva, a, &s->gpa[0]))
 		return -EFAULT;
-	if (gva_translate(v, gva, a, &gpa[0]) || (len > first && gva_translate(v, gva + first, a, &gpa[1])))
-		return -EFAULT;
-	physical_copy(v, gpa[0], data, first, write);
-	if (len > first)
-		physical_copy(v, gpa[1], (uint8_t *)data + first, len - first, write);
-	return 0;
+	if (len == first)
+		return 0;
+	second = gva + first;
+	if (!(vcpu_efer(v) & EFER_LMA))
+		second &= 0xffffffff;
+	return len - first > PAGE_SIZE ? -EFAULT : gva_translate(v, second, a, &s->gpa[1]);
+}
+
+void gva_span_read(struct vcpu *v, const struct gva_span *s, void *dst)
+{
+	physical_copy(v, s->gpa[0], dst, s->len[0], false);
+	if (s->len[1])
+		physical_copy(v, s->gpa[1], (uint8_t *)dst + s->len[0], s->len[1], false);
+}
+
+void gva_span_write(struct vcpu *v, const struct gva_span *s, const void *src)
+{
+	physical_copy(v, s->gpa[0], (void *)(uintptr_t)src, s->len[0], true);
+	if (s->len[1])
+		physical_copy(v, s->gpa[1], (uint8_t *)(uintptr_t)src + s->len[0], s->len[1], true);
 }
 
 int gva_read(struct vcpu *v, uint64_t gva, void *dst, size_t len)
 {
-	return copy(v, gva, dst, len, false);
+	struct gva_span s;
+	int e = gva_resolve(v, gva, len, false, &s);
+
+	if (!e)
+		gva_span_read(v, &s, dst);
+	return e;
 }
 
 int gva_write(struct vcpu *v, uint64_t gva, const void *src, size_t len)
 {
-	return copy(v, gva, (void *)(uintptr_t)src, len, true);
+	struct gva_span s;
+	int e = gva_resolve(v, gva, len, true, &s);
+
+	if (!e)
+		gva_span_write(v, &s, src);
+	return e;
 }
 
 size_t gva_fetch(struct vcpu *v, uint8_t *dst, size_t len)

@@ -20,8 +20,24 @@ struct walk_access gva_access(struct vcpu *v, bool write, bool fetch);
  */
 int gva_translate(struct vcpu *v, uint64_t gva, struct walk_access a, uint64_t *gpa);
 
+/* Up to a page of bytes at a linear address, translated: in one page or two. */
+struct gva_span {
+	uint64_t gpa[2];
+	size_t len[2]; /* len[1] 0: one page */
+};
+
 /**
- * Copies len bytes (at most two pages' worth) from or to guest memory, RAM or devices. All pages are translated before a byte
+ * Translates [gva, gva+len), len at most a page, for an access of the current privilege level. Outside of 64-bit mode addresses
+ * wrap at 4 GiB. Returns 0, or -EFAULT with a #PF queued; then the access has had no effect.
+ */
+int gva_resolve(struct vcpu *v, uint64_t gva, size_t len, bool write, struct gva_span *s);
+
+/** Copies all of a span from or to guest memory, RAM or devices. It was resolved for that kind of access. Cannot fail. */
+void gva_span_read(struct vcpu *v, const struct gva_span *s, void *dst);
+void gva_span_write(struct vcpu *v, const struct gva_span *s, const void *src);
+
+/**
+ * Copies len bytes (at most a page) from or to guest memory, RAM or devices. All pages are translated before a byte
  * moves. Returns 0, or -EFAULT with a fault queued.
  */
 int gva_read(struct vcpu *v, uint64_t gva, void *dst, size_t len);

@@ -14,13 +14,15 @@ static int64_t head_info(struct vm *vm, uint64_t index, uint64_t gpa)
 	if (index >= vm->head_count)
 		return -ENOENT;
 	h = &vm->head[index];
-	info = (struct hc_head){
-		.gpa = h->gpa + h->start,
-		.width = h->width,
-		.height = h->height,
-		.stride = h->stride,
-		.size = (uint32_t)(h->vram_bytes - h->start),
-	};
+	info = (struct hc_head){ 0 };
+	if (h->gpa != HEAD_NOWHERE && h->bpp == 32 && head_visible(h))
+		info = (struct hc_head){
+			.gpa = h->gpa + h->start,
+			.width = h->width,
+			.height = h->height,
+			.stride = h->stride,
+			.size = (uint32_t)(h->vram_bytes - h->start),
+		};
 	return guest_mem_write(&vm->mem, gpa, &info, sizeof(info));
 }
 

@@ -62,7 +62,7 @@ enum hypercall {
 	HC_POKE,
 };
 
-/* A head's linear framebuffer: 32 bits a pixel, bytes B, G, R, 0. */
+/* A head's linear framebuffer: 32 bits a pixel, bytes B, G, R, 0. All zero: it is off, out of memory space, or of another depth. */
 struct hc_head {
 	uint64_t gpa;		/* first byte of the first row */
 	uint32_t width, height; /* pixels */

@@ -41,7 +41,6 @@ static struct {
 	uint64_t next_slice_ns;
 	bool serial_stopped;          /* the guest's transmitter waits for room */
 	bool close_bad;               /* the host broke the protocol */
-	uint64_t bitmap[VM_HEAD_PAGES / 64];
 } line;
 
 /* ---- plain text, while no host is attached */
@@ -166,38 +165,17 @@ int line_init(void)
 	return 0;
 }
 
-int line_attach(struct vm *vm)
+void line_attach(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->head_count; i++) {
-		struct head *h = &vm->head[i];
-		size_t px = (size_t)h->width * h->height * 4, tiles = (size_t)((h->width + TILE - 1) / TILE) * ((h->height + TILE - 1) / TILE);
-		size_t px_frames = (px + PAGE_MASK) >> PAGE_SHIFT, tile_frames = (tiles + PAGE_MASK) >> PAGE_SHIFT;
-		uint64_t sent = frames_alloc(px_frames, 1), flags = frames_alloc(tile_frames, 1);
-		struct scanout so;
-		int e;
-
-		if (!sent || !flags)
-			return -ENOMEM;
-		head_scanout(h, &so);
-		e = dtx_mode(&line.tx, i, &so, (uint32_t *)(uintptr_t)sent, px_frames * PAGE_SIZE, (uint8_t *)(uintptr_t)flags,
-			     tile_frames * PAGE_SIZE);
-		if (e)
-			return e;
-	}
 	line.vm = vm;
-	return 0;
 }
 
 /* ---- the pump */
 
 void line_refresh(void)
 {
-	for (unsigned i = 0; line.vm && i < line.vm->head_count; i++) {
-		long n = dirty_query(&line.vm->dirty, line.vm->stream_consumer, line.vm->head_range[i], line.bitmap, VM_HEAD_PAGES / 64);
-
-		if (n > 0)
-			head_damage(&line.vm->head[i], &line.tx, line.bitmap, VM_HEAD_PAGES);
-	}
+	if (line.vm)
+		heads_refresh(line.vm, &line.tx);
 }
 
 static void receive(uint64_t now_us)

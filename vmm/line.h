@@ -18,8 +18,8 @@ struct vm;
 /** Takes the log over from the plain UART and starts to listen. Works without a guest (vm NULL until line_attach). 0 or -ENOMEM. */
 int line_init(void);
 
-/** The guest whose heads and COM1 the line carries; allocates the heads' pictures. 0, -ENOMEM, -EINVAL. */
-int line_attach(struct vm *vm);
+/** The guest whose heads and COM1 the line carries from now on. */
+void line_attach(struct vm *vm);
 
 /** Moves bytes both ways, looks at the heads when it is time. idle: nothing else has work, so the slice may be larger. */
 void line_pump(bool idle);

@@ -54,8 +54,7 @@ void tessera_main(struct boot_info *bi, struct boot_options *opt)
 	vm = vm_create(cpu, ops, bi, opt, why, sizeof(why));
 	if (!vm)
 		serve_without_guest(END_VMM_ERROR, why);
-	if (line_attach(vm))
-		serve_without_guest(END_VMM_ERROR, "no memory for the heads' pictures");
+	line_attach(vm);
 	if (vm_boot(vm, why, sizeof(why)))
 		serve_without_guest(END_BAD_GUEST, why);
 	vm_run(vm);

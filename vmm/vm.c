@@ -69,15 +69,35 @@ static uint64_t guest_now(void *arg)
 
 /* ---- memory */
 
-static int add_memory(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t hpa)
+int vm_memory_add(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t hpa)
 {
 	int e = guest_mem_add(&vm->mem, gpa, len, hpa);
 
 	if (e)
 		return e;
-	if (vm->mem.shadow)
-		return shadow_slot_added(vm->mem.shadow, guest_mem_slot_for_change(&vm->mem, gpa));
-	return slat_map(&vm->slat, gpa, hpa, len);
+	e = vm->mem.shadow ? shadow_slot_added(vm->mem.shadow, guest_mem_slot_for_change(&vm->mem, gpa)) : slat_map(&vm->slat, gpa, hpa, len);
+	if (e)
+		(void)guest_mem_remove(&vm->mem, gpa);
+	else
+		dirty_mark(&vm->dirty, gpa, len);
+	return e;
+}
+
+void vm_memory_remove(struct vm *vm, uint64_t gpa)
+{
+	struct mem_slot *s = guest_mem_slot_for_change(&vm->mem, gpa);
+
+	if (!s)
+		return;
+	dirty_harvest(&vm->dirty, gpa, s->len);
+	if (vm->mem.shadow) {
+		shadow_slot_removed(vm->mem.shadow, s);
+		if (vm->vcpu) /* its tables may have lain there */
+			paging_changed(vm->vcpu);
+	} else {
+		(void)slat_unmap(&vm->slat, gpa, s->len); /* as it was mapped, so no leaf is split */
+	}
+	(void)guest_mem_remove(&vm->mem, gpa);
 }
 
 /* RAM is one contiguous piece, so that it maps in the largest leaves; beyond GUEST_MMIO_START the rest goes on at 4 GiB. */
@@ -97,53 +117,12 @@ static int make_ram(struct vm *vm, char *why, size_t why_len)
 			 (unsigned long long)(vm->ram_bytes >> 20), frames_available() >> 8);
 		return -ENOMEM;
 	}
-	e = add_memory(vm, 0, low, hpa);
+	e = vm_memory_add(vm, 0, low, hpa);
 	if (!e && high)
-		e = add_memory(vm, GUEST_HIGH_RAM, high, hpa_high);
+		e = vm_memory_add(vm, GUEST_HIGH_RAM, high, hpa_high);
 	if (e)
 		snprintf(why, why_len, "the guest's memory could not be mapped (%d)", e);
 	return e;
-}
-
-static int make_head(struct vm *vm, unsigned i, unsigned width, unsigned height)
-{
-	struct head *h = &vm->head[i];
-	uint64_t bytes = ((uint64_t)width * height * 4 + LARGE_PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1);
-	uint64_t hpa = frames_alloc(bytes >> PAGE_SHIFT, 512);
-	int e;
-
-	if (!hpa)
-		return -ENOMEM;
-	*h = (struct head){ .index = i, .gpa = GUEST_HEAD_BASE + i * GUEST_HEAD_STRIDE, .vram_bytes = bytes, .vram = (uint8_t *)(uintptr_t)hpa };
-	e = add_memory(vm, h->gpa, bytes, hpa);
-	if (!e)
-		e = head_set_mode(h, width, height);
-	if (e)
-		return e;
-	vm->head_range[i] = dirty_range_add(&vm->dirty, h->gpa + h->start, (uint64_t)h->stride * h->height);
-	return vm->head_range[i] < 0 ? vm->head_range[i] : 0;
-}
-
-static int make_heads(struct vm *vm, const char *spec, char *why, size_t why_len)
-{
-	uint16_t sizes[DISPLAY_HEADS][2];
-	int n = heads_parse(*spec ? spec : "1", sizes, DISPLAY_HEADS), e;
-
-	if (n < 0) {
-		snprintf(why, why_len, "heads=%s: not a number from 1 to %u, nor sizes like 1024x768,640x480, nor none", spec, DISPLAY_HEADS);
-		return n;
-	}
-	vm->stream_consumer = dirty_consumer_add(&vm->dirty);
-	for (int i = 0; i < n; i++) {
-		e = make_head(vm, (unsigned)i, sizes[i][0], sizes[i][1]);
-		if (e) {
-			snprintf(why, why_len, "no memory for head %d of %ux%u (%zu MiB are free)", i, sizes[i][0], sizes[i][1],
-				 frames_available() >> 8);
-			return e;
-		}
-		vm->head_count++;
-	}
-	return 0;
 }
 
 /* ---- options */
@@ -265,13 +244,15 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 	if (strcmp(opt->paging, "shadow") ? make_slat(vm, cpu, ops, opt->dirty, why, why_len) : make_shadow(vm, why, why_len))
 		return NULL;
 	vm->mem.dirty = &vm->dirty;
-	if (make_ram(vm, why, why_len) || make_heads(vm, opt->heads, why, why_len))
+	if (make_ram(vm, why, why_len))
 		return NULL;
 	vm->pc = pc_create(&vm->bus, &vm->clock, &pc_callbacks, vm, vm->ram_bytes);
 	if (!vm->pc) {
 		snprintf(why, why_len, "the guest's devices do not fit on its bus");
 		return NULL;
 	}
+	if (heads_make(vm, opt->heads, why, why_len))
+		return NULL;
 	*v = (struct vcpu){ .vm = vm, .cpu = cpu, .ops = ops };
 	vm->vcpu = v;
 	cpu->current = v;
@@ -350,8 +331,10 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		return -ENOENT;
 	}
 	hypercall_dirty_reset(vm);
+	pc_reset(vm->pc);
 	for (unsigned i = 0; i < vm->mem.count; i++)
 		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
+	heads_reset(vm);
 	if (vm->head_count) {
 		in.fb_addr = vm->head[0].gpa + vm->head[0].start;
 		in.fb_pitch = vm->head[0].stride;
@@ -362,7 +345,6 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	e = loader_multiboot(&vm->mem, &in, &out, why, why_len);
 	if (e)
 		return e;
-	pc_reset(vm->pc);
 	enter_multiboot(vm->vcpu, &out);
 	fpu_reset();
 	reset_debug(vm->vcpu);

@@ -15,6 +15,7 @@
 #include "mm/slat.h"
 #include "stream/proto.h"
 #include "vmm/guest_mem.h"
+#include "vmm/heads.h"
 #include "vmm/hypercall_dirty.h"
 #include "vmm/loader.h"
 #include "vmm/vcpu.h"
@@ -31,7 +32,7 @@ struct vm {
 	struct vcpu *vcpu;                     /* one for now */
 	unsigned head_count;
 	struct head head[DISPLAY_HEADS];
-	int head_range[DISPLAY_HEADS];         /* the tracker's range of each head's visible bytes */
+	struct head_view view[DISPLAY_HEADS];  /* what tracker and stream know of each */
 	int stream_consumer;                   /* the tracker's consumer that feeds the stream */
 	struct guest_dirty guest_dirty;        /* the guest's own ranges and consumers */
 	uint64_t ram_bytes;
@@ -60,6 +61,13 @@ struct vm {
  */
 struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct boot_info *bi, const struct boot_options *opt,
 		     char *why, size_t why_len);
+
+/**
+ * Gives the guest memory, or takes what begins at gpa away, under either kind of paging, while it runs too. The frames are the caller's.
+ * Returns 0, or as guest_mem_add and slat_map.
+ */
+int vm_memory_add(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t hpa);
+void vm_memory_remove(struct vm *vm, uint64_t gpa);
 
 /** Power-on: clears RAM, resets the devices, loads the kernel and sets the vCPU to its entry. 0 or a negative errno and why. */
 int vm_boot(struct vm *vm, char *why, size_t why_len);

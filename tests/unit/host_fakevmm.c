@@ -264,7 +264,9 @@ static void play(void)
 	}
 	link_init(&v.link, LINK_VMM, &ops, NULL, rings, 0, 8192);
 	for (unsigned h = 0; h < HEADS; h++) {
-		struct scanout so = { (const volatile uint8_t *)v.px[h], FAKE_WIDTH * 4, FAKE_WIDTH, FAKE_HEIGHT, 32 };
+		struct scanout so = {
+			.base = (const volatile uint8_t *)v.px[h], .stride = FAKE_WIDTH * 4, .width = FAKE_WIDTH, .height = FAKE_HEIGHT, .bpp = 32
+		};
 
 		paint(v.px[h], h, 0);
 		if (dtx_mode(&v.tx, h, &so, v.sent[h], sizeof(v.sent[h]), v.flags[h], sizeof(v.flags[h])))

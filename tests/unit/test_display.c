@@ -259,6 +259,74 @@ static void test_damage_exact(void **state)
 	}
 }
 
+/* What a picture's bytes mean, worked out the slow way from the formats' definitions. */
+static uint32_t pixel(const uint8_t *p, unsigned bpp, const uint32_t *palette)
+{
+	unsigned v = p[0] | (bpp > 8 ? p[1] << 8 : 0);
+	double r, g, b;
+
+	if (bpp >= 24)
+		return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+	if (bpp == 8)
+		return palette[v];
+	r = (bpp == 16 ? v >> 11 & 31 : v >> 10 & 31) / 31.0;
+	g = bpp == 16 ? (v >> 5 & 63) / 63.0 : (v >> 5 & 31) / 31.0;
+	b = (v & 31) / 31.0;
+	return (uint32_t)(r * 255 + 0.5) << 16 | (uint32_t)(g * 255 + 0.5) << 8 | (uint32_t)(b * 255 + 0.5);
+}
+
+/* Bit replication is within one of exact scaling. */
+static bool close_to(uint32_t a, uint32_t b)
+{
+	for (unsigned i = 0; i < 24; i += 8)
+		if (abs((int)(a >> i & 255) - (int)(b >> i & 255)) > 1)
+			return false;
+	return true;
+}
+
+static void test_formats(void **state)
+{
+	static const unsigned depths[] = { 8, 15, 16, 24, 32 };
+	static uint32_t palette[256];
+	enum { W = 37, H = 21 };
+
+	(void)state;
+	for (unsigned i = 0; i < 256; i++)
+		palette[i] = (i * 0x010203u + 7) & 0xffffff;
+	for (unsigned k = 0; k < 5; k++) {
+		unsigned bpp = depths[k], bytes = scanout_bytes(bpp), stride = W * bytes + 5;
+		struct world w;
+
+		setup(&w, 40 + k);
+		rng_fill(&w.r, w.memory[0], stride * H + 3);
+		struct scanout so = { .base = w.memory[0] + 3, .palette = palette, .stride = stride, .width = W, .height = H, .bpp = (uint8_t)bpp };
+
+		w.sent[0] = malloc(W * H * 4);
+		w.flags[0] = malloc(6);
+		assert_int_equal(dtx_mode(&w.tx, 0, &so, w.sent[0], W * H * 4, w.flags[0], 6), 0);
+		for (unsigned round = 0; round < 100; round++) {
+			unsigned at = rng_below(&w.r, stride * H);
+
+			for (unsigned n = 0; n < 200 && !dtx_idle(&w.tx, true); n++) {
+				build(&w);
+				arrive(&w);
+			}
+			assert_true(dtx_idle(&w.tx, true));
+			for (unsigned y = 0; y < H; y++)
+				for (unsigned x = 0; x < W; x++) {
+					uint32_t want = pixel(w.memory[0] + 3 + y * stride + x * bytes, bpp, palette), is = w.rx.head[0].px[y * W + x];
+
+					if (bpp == 15 || bpp == 16 ? !close_to(is, want) : is != want)
+						fail_msg("%u bpp, %u,%u: %06x, not %06x", bpp, x, y, is, want);
+				}
+			w.memory[0][3 + at] ^= 0xff;
+			dtx_damage(&w.tx, 0, at, 1);
+			assert_true(w.tx.head[0].todo <= 1);
+		}
+		teardown(&w);
+	}
+}
+
 static void test_bad_modes(void **state)
 {
 	static uint8_t memory[64 * 64 * 4], flags[16];
@@ -275,7 +343,13 @@ static void test_bad_modes(void **state)
 	so.stride = 255;
 	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
 	so = good;
+	so.bpp = 4;
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
 	so.bpp = 24;
+	so.stride = 64 * 3 - 1;
+	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
+	so = good;
+	so.bpp = 8; /* without a palette */
 	assert_int_equal(dtx_mode(&tx, 0, &so, sent, sizeof(sent), flags, sizeof(flags)), -EINVAL);
 	so = good;
 	so.base = NULL;
@@ -513,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_damage_exact),
+		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_bad_modes),
 		cmocka_unit_test(test_heads_take_turns),
 		cmocka_unit_test(test_written_while_read),

@@ -78,6 +78,15 @@ static void adding(void **state)
 	assert_ptr_equal(guest_mem_slot(&m, 8 * PAGE), &m.slot[2]);
 	assert_null(guest_mem_slot(&m, 12 * PAGE));
 	assert_ptr_equal(guest_mem_slot(&m, UINT64_MAX), &m.slot[3]);
+	/* removing: by its first byte alone; the neighbours stay, and the place is free */
+	assert_int_equal(guest_mem_remove(&m, 5 * PAGE), -ENOENT);
+	assert_int_equal(guest_mem_remove(&m, 12 * PAGE), -ENOENT);
+	assert_int_equal(guest_mem_remove(&m, 4 * PAGE), 0);
+	assert_int_equal(guest_mem_remove(&m, 4 * PAGE), -ENOENT);
+	assert_null(guest_mem_slot(&m, 4 * PAGE));
+	assert_int_equal(m.slot[1].gpa, 8 * PAGE);
+	assert_non_null(guest_mem_slot(&m, 0));
+	assert_int_equal(guest_mem_add(&m, 3 * PAGE, 5 * PAGE, hpa(p)), 0);
 	while (m.count < MEM_SLOTS)
 		assert_int_equal(guest_mem_add(&m, (uint64_t)(20 + m.count) * PAGE, PAGE, hpa(p)), 0);
 	assert_int_equal(guest_mem_add(&m, 1000 * PAGE, PAGE, hpa(p)), -ENOSPC);

@@ -62,6 +62,9 @@ static void modes(void **state)
 	h.start = UINT32_MAX;
 	head_scanout(&h, &so);
 	assert_int_equal(so.width, 0);
+	h.start = UINT64_MAX;
+	head_scanout(&h, &so);
+	assert_int_equal(so.width, 0);
 	h.start = 0;
 	h.stride = UINT32_MAX;
 	head_scanout(&h, &so);
@@ -69,6 +72,23 @@ static void modes(void **state)
 	h.stride = 1020;
 	head_scanout(&h, &so);
 	assert_int_equal(so.width, 0);
+	/* other depths need less of a row; unknown ones show nothing */
+	static const uint8_t bpp[] = { 8, 15, 16, 24 };
+
+	for (unsigned i = 0; i < sizeof(bpp); i++) {
+		h.bpp = bpp[i];
+		h.stride = 256 * ((bpp[i] + 7u) / 8);
+		assert_int_equal(head_visible(&h), (uint64_t)h.stride * 255);
+		h.stride--;
+		assert_int_equal(head_visible(&h), 0);
+	}
+	h.stride = 1024;
+	h.bpp = 4;
+	assert_int_equal(head_visible(&h), 0);
+	h.bpp = 32;
+	assert_int_equal(head_visible(&h), 1024 * 255);
+	h.on = false;
+	assert_int_equal(head_visible(&h), 0);
 }
 
 /* Every visible byte of a dirty page is damaged, no byte outside, and each run of pages is told once. */
@@ -81,6 +101,7 @@ static void damage_is_exact(void **state)
 	srand(2);
 	for (unsigned round = 0; round < 300; round++) {
 		uint64_t bitmap[(VRAM_PAGES + 63) / 64 + 1];
+		unsigned first = round % 3 ? 0 : (unsigned)rand() % (VRAM_PAGES + 10);
 		unsigned pages = round % 7 == 0 ? VRAM_PAGES + 50 : (unsigned)rand() % (VRAM_PAGES + 1), want_runs = 0;
 		bool shown, before = false;
 
@@ -96,10 +117,11 @@ static void damage_is_exact(void **state)
 		shown = h.start + len <= h.vram_bytes;
 		runs = 0;
 		memset(damaged, 0, sizeof(damaged));
-		head_damage(&h, NULL, bitmap, pages);
+		head_damage(&h, NULL, first, bitmap, pages);
 		for (uint64_t i = 0; i < VRAM_PAGES * PAGE; i++) {
 			uint64_t page = i / PAGE;
-			bool dirty = page < pages && (bitmap[page / 64] >> (page % 64) & 1);
+			uint64_t bit = page - first;
+			bool dirty = page >= first && bit < pages && (bitmap[bit / 64] >> (bit % 64) & 1);
 			bool visible = shown && i >= h.start && i < h.start + len;
 
 			if (visible && dirty != damaged[i - h.start])

@@ -1,5 +1,5 @@
 /* The whole PC on its bus: wiring, the small ports, and a million random accesses to all of it. */
-/* links: devices/pc.c devices/pc_misc.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
+/* links: devices/pc.c devices/pc_misc.c devices/pci.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
 /* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c */
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,7 +164,11 @@ static void resetting(void **state)
 	out(0xcf9, 1, 0x00);
 	out(0xcf8, 4, 0x8000ff00);
 	assert_int_equal(resets, 5);
-	assert_int_equal(in(0xcf8, 4), 0xffffffff); /* no PCI */
+	assert_int_equal(in(0xcf8, 4), 0x8000ff00);
+	assert_int_equal(in(0xcfc, 4), 0xffffffff);
+	out(0xcf8, 4, 0x80000000);
+	assert_int_equal(in(0xcfc, 4), 0x12378086);
+	assert_int_equal(in(0xcfe, 2), 0x1237);
 	out(0xcf8, 1, 0x06);
 	out(0xcf9, 2, 0x0606);
 	assert_int_equal(resets, 5);
@@ -280,7 +284,7 @@ static void wiring(void **state)
 static void storm(void **state)
 {
 	static const uint16_t bases[] = {
-		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xf4, 0x3f8, 0x4d0, 0xcf8, 0x8900, 0xfffe
+		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xf4, 0x3f8, 0x4d0, 0xcf8, 0xcfc, 0x8900, 0xfffe
 	};
 	unsigned acks = 0, ran = 0;
 

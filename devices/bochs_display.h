@@ -1,0 +1,68 @@
+/*
+ * A display head as a PCI function that drivers know: QEMU's "bochs-display". BAR 0 is VRAM, BAR 2 holds registers: EDID at 0, the
+ * images of VGA ports 0x3c0 to 0x3df at 0x400, the DISPI registers of the Bochs VBE extensions at 0x500, and byte order at 0x604.
+ *
+ * A write to any register takes effect at once on the struct head; `changed` tells the owner that its scanout is another one now.
+ * Modes that do not lie in VRAM, or that are too large, show nothing. Big-endian pixels are not offered: the register reads back as
+ * little.
+ */
+#ifndef DEVICES_BOCHS_DISPLAY_H
+#define DEVICES_BOCHS_DISPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/edid.h"
+#include "devices/head.h"
+#include "devices/pci.h"
+
+enum dispi {
+	DISPI_ID,
+	DISPI_XRES,
+	DISPI_YRES,
+	DISPI_BPP,
+	DISPI_ENABLE,
+	DISPI_BANK,
+	DISPI_VIRT_WIDTH,
+	DISPI_VIRT_HEIGHT,
+	DISPI_X_OFFSET,
+	DISPI_Y_OFFSET,
+	DISPI_VIDEO_MEMORY_64K,
+	DISPI_COUNT
+};
+
+struct bochs_display;
+
+struct bochs_display_ops {
+	/* The head's mode, place in VRAM, palette or on-ness is another one. */
+	void (*changed)(void *arg, struct bochs_display *d);
+	/* Bytes [0, len) of VRAM are to be zeroed (a mode was set without the "no clear" bit); len lies within VRAM. */
+	void (*clear)(void *arg, struct bochs_display *d, uint64_t len);
+	/* VRAM appears at base, or goes (PCI_NOWHERE). 0 or a negative errno where that place is taken. */
+	int (*place)(void *arg, struct bochs_display *d, uint64_t base);
+};
+
+struct bochs_display {
+	struct head *head;
+	const struct bochs_display_ops *ops;
+	void *arg;
+	struct pci_function pci;
+	uint8_t edid[EDID_BYTES];
+	uint16_t dispi[DISPI_COUNT];
+	bool blank;	     /* attribute controller: palette address source is off */
+	bool attribute_data; /* the next write to 3c0 is data */
+	/* DAC */
+	uint8_t dac_write, dac_part, dac_read, dac_read_part, dac_rgb[3];
+};
+
+/** Makes the function of a head whose VRAM (a power of two) is there. The head's preferred size goes into the EDID. */
+void bochs_display_init(struct bochs_display *d, struct head *head, unsigned width, unsigned height,
+			const struct bochs_display_ops *ops, void *arg);
+
+/** Another preferred size, for whoever reads the EDID next. */
+void bochs_display_resize(struct bochs_display *d, unsigned width, unsigned height);
+
+/** The state that firmware leaves: width x height at 32 bpp, shown. The PCI side is pci_reset's. */
+void bochs_display_reset(struct bochs_display *d, unsigned width, unsigned height);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * The guest's display heads: each one's PCI function, VRAM in guest memory, range in the tracker, and picture in the stream. The
+ * guest may change modes, pan and move VRAM at any time; here the four follow one another.
+ *
+ * A change of mode is noted at once and carried out at the next heads_refresh, so a guest cannot make more of it than one a frame.
+ * VRAM itself comes and goes at once. A new place or mode is all dirty, so nothing that was written meanwhile is missed.
+ */
+#ifndef VMM_HEADS_H
+#define VMM_HEADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/bochs_display.h"
+#include "stream/display.h"
+
+struct vm;
+
+/* A head as the stream and the tracker see it. */
+struct head_view {
+	struct bochs_display display;
+	uint16_t width, height; /* that it was plugged with: the EDID's, and the boot mode's */
+	int range;		/* in the tracker, of the visible bytes; negative: none */
+	bool stale;		/* the head's mode or place is not what is shown */
+	struct scanout shown;
+	uint64_t sent, flags; /* the stream's memory for it */
+	size_t sent_frames, flags_frames;
+};
+
+/**
+ * Makes the heads of a heads= option on the PC's PCI bus, VRAM and all. Returns 0, or a negative errno with a sentence in why.
+ */
+int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len);
+
+/** Power-on: black VRAM at its usual places, every head on in its preferred mode. After pc_reset. */
+void heads_reset(struct vm *vm);
+
+/** Brings stream and tracker to what the heads are now, and turns what was written since the last call into damage. */
+void heads_refresh(struct vm *vm, struct display_tx *tx);
+
+#endif
