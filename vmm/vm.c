@@ -130,7 +130,7 @@ static int make_heads(struct vm *vm, const char *spec, char *why, size_t why_len
 	int n = heads_parse(*spec ? spec : "1", sizes, DISPLAY_HEADS), e;
 
 	if (n < 0) {
-		snprintf(why, why_len, "heads=%s: not a number from 1 to %u, nor sizes like 1024x768,640x480, nor none", spec, DISPLAY_HEADS);
+		snprintf(why, why_len, "heads=%s: not a number from 1 to %d, nor sizes like 1024x768,640x480, nor none", spec, DISPLAY_HEADS);
 		return n;
 	}
 	vm->stream_consumer = dirty_consumer_add(&vm->dirty);
