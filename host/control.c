@@ -44,13 +44,17 @@ static bool is_stale(const struct sockaddr_un *sa)
 	return stale;
 }
 
+/*
+ * The socket gets its name when it listens: who waits for the file to appear is never refused. A name that somebody listens at is
+ * not taken away.
+ */
 static int listen_at(const char *path)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = { .sun_family = AF_UNIX }, temporary = sa;
+	int fd, err = 0, n = snprintf(temporary.sun_path, sizeof(temporary.sun_path), "%s.%d", path, (int)getpid());
 	mode_t mask;
-	int fd, err = 0;
 
-	if (strlen(path) >= sizeof(sa.sun_path))
+	if (n < 0 || (size_t)n >= sizeof(temporary.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(sa.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -58,10 +62,13 @@ static int listen_at(const char *path)
 		return -errno;
 	if (is_stale(&sa))
 		unlink(path);
+	unlink(temporary.sun_path);
 	mask = umask(077);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(fd, 8) != 0)
-		err = -errno;
+	if (bind(fd, (struct sockaddr *)&temporary, sizeof(temporary)) != 0 || listen(fd, 8) != 0 ||
+	    link(temporary.sun_path, path) != 0)
+		err = errno == EEXIST ? -EADDRINUSE : -errno;
 	umask(mask);
+	unlink(temporary.sun_path);
 	if (err)
 		close(fd);
 	return err ? err : fd;

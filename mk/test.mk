@@ -30,7 +30,8 @@ SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[c
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
 	shellcheck tests/run tests/tools/*.sh .ci/run boot/*.sh
-	cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem boot vmm mm devices stream
+	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
+		boot vmm mm devices stream host guest-tests tests
 
 format:
 	@sh tests/tools/deps.sh $(DEPS_LINT)

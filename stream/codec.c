@@ -40,10 +40,11 @@ static bool find_palette(const uint32_t *px, unsigned count, struct palette *pal
 		if (px[i] != pal->colour[last]) {
 			for (last = 0; last < pal->n && pal->colour[last] != px[i]; last++)
 				;
-			if (last == CODEC_COLOURS)
-				return false;
-			if (last == pal->n)
+			if (last == pal->n) {
+				if (pal->n == CODEC_COLOURS)
+					return false;
 				pal->colour[pal->n++] = px[i];
+			}
 		}
 		index[i] = (uint8_t)last;
 	}

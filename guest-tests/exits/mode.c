@@ -27,6 +27,7 @@ static void test_trip(void)
 		directory[i] = i << 22 | 0x83; /* 4 MiB pages */
 	mode_directory = (uint64_t)directory;
 	memcpy(saved, low, sizeof(saved));
+	/* cppcheck-suppress comparePointers; both labels are in mode.asm's one section */
 	memcpy(low, mode_blob, (uint64_t)(mode_blob_end - mode_blob));
 	memset(&mode_seen, 0, sizeof(mode_seen));
 	timer_start(1000);

@@ -75,9 +75,11 @@ void trap_handler(unsigned vector, bool (*handler)(struct trap_frame *f))
 /* Where a trap at rip goes on: faults point into the guarded instruction, traps behind it. */
 static uint64_t guard_end(uint64_t rip)
 {
+	/* cppcheck-suppress comparePointers; the linker script sets both around one section */
 	for (const struct guard *g = guards_start; g < guards_end; g++)
 		if (rip >= g->start && rip < g->end)
 			return g->end;
+	/* cppcheck-suppress comparePointers; the linker script sets both around one section */
 	for (const struct guard *g = guards_start; g < guards_end; g++)
 		if (rip == g->end)
 			return g->end;

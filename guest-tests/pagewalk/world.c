@@ -84,7 +84,7 @@ static void init_descriptors(void)
 	world_tss32.esp0 = (uint32_t)(uint64_t)world_trap_stack_top;
 	world_tss32.ss0 = KERNEL_DS;
 	world_tss32.io_map = sizeof(world_tss32);
-	*(uint64_t *)(user_stack + USER_STACK_TOP - USER_STACK) = USER_CODE; /* where routines return to: user_return */
+	*(uint64_t *)(user_stack + (USER_STACK_TOP - USER_STACK)) = USER_CODE; /* where routines return to: user_return */
 }
 
 static void init_home(void)

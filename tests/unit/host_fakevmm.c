@@ -110,9 +110,10 @@ static void on_input(void *arg, uint8_t type, const uint8_t *b, size_t len)
 
 	(void)arg;
 	if (type == MSG_KEY && len == 3)
-		snprintf(line, sizeof(line), "key %u %04x\n", b[0], b[1] | b[2] << 8);
+		snprintf(line, sizeof(line), "key %u %04x\n", b[0], b[1] | (unsigned)b[2] << 8);
 	if (type == MSG_POINTER && len == 7)
-		snprintf(line, sizeof(line), "pointer %u %u,%u %u %d\n", b[0], b[1] | b[2] << 8, b[3] | b[4] << 8, b[5],
+		snprintf(line, sizeof(line), "pointer %u %u,%u %u %d\n", b[0], b[1] | (unsigned)b[2] << 8,
+			 b[3] | (unsigned)b[4] << 8, b[5],
 			 (int8_t)b[6]);
 	link_write(&v.link, LINK_SERIAL, line, strlen(line));
 }
@@ -169,7 +170,7 @@ static void announce(void)
 	uint8_t body[4];
 
 	for (unsigned h = 0; h < HEADS; h++) {
-		snprintf(line, sizeof(line), "screen head=%u size=%ux%u crc=%08x\n", h, FAKE_WIDTH, FAKE_HEIGHT,
+		snprintf(line, sizeof(line), "screen head=%u size=%dx%d crc=%08x\n", h, FAKE_WIDTH, FAKE_HEIGHT,
 			 fake_crc(h, v.step));
 		say(LINK_SERIAL, line);
 	}

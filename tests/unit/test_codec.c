@@ -17,7 +17,7 @@
 /* colours distinct colours at most; runs: pixels repeat about so long */
 static void make_tile(struct rng *r, uint32_t *px, unsigned count, unsigned colours, unsigned run)
 {
-	uint32_t colour[256];
+	uint32_t colour[256] = { 0 };
 
 	for (unsigned i = 0; i < colours; i++)
 		colour[i] = rng_next(r) & 0xffffff;

@@ -351,7 +351,7 @@ static void describe(char *p, const struct insn *in)
 	if (in->imm_len)
 		p += sprintf(p, " i%d=0x%llx", in->imm_len, (unsigned long long)in->imm);
 	if (in->imm2_len)
-		p += sprintf(p, " i%d=0x%llx", in->imm2_len, (unsigned long long)in->imm2);
+		sprintf(p, " i%d=0x%llx", in->imm2_len, (unsigned long long)in->imm2);
 }
 
 static void test_encodings(void **state)

@@ -217,14 +217,13 @@ static void option_fuzz(void **state)
 	(void)state;
 	srand(3);
 	for (unsigned round = 0; round < 200000; round++) {
-		char *spec = malloc(40); /* exact, so that a read past the end is seen */
 		unsigned len = (unsigned)rand() % 39, max = 1 + (unsigned)rand() % 4;
+		char *spec = malloc(len + 1); /* exact, so that a read past the end is seen */
 		uint16_t sizes[4][2];
 
 		for (unsigned i = 0; i < len; i++)
 			spec[i] = letters[(unsigned)rand() % (sizeof(letters) - 1)];
 		spec[len] = 0;
-		spec = realloc(spec, len + 1);
 		int n = heads_parse(spec, sizes, max);
 
 		assert_true(n == -EINVAL || (n >= 0 && n <= (int)max));
