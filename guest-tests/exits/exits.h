@@ -7,6 +7,7 @@
 
 #include "guest-tests/lib/boot.h"
 #include "guest-tests/lib/cpu.h"
+#include "guest-tests/lib/fpu.h"
 #include "guest-tests/lib/heads.h"
 #include "guest-tests/lib/hyper.h"
 #include "guest-tests/lib/pic.h"
@@ -46,9 +47,6 @@ void expect_regs(const char *what, const struct regs *after, const struct regs *
 #define REG_RBX (1u << 1)
 #define REG_RCX (1u << 2)
 #define REG_RDX (1u << 3)
-
-/** Enables SSE, x87 and what XSAVE state there is; returns XCR0, or 0 where the CPU has no XSAVE. */
-uint64_t fpu_on(void);
 
 /** The error code of a fault about an IDT entry: QEMU's translator gives its offset, CPUs its number (Intel SDM vol. 3, 6.13). */
 static inline uint64_t idt_error(unsigned vector)

@@ -1,7 +1,6 @@
 /* x87, SSE and AVX registers over every kind of exit. */
 #include "guest-tests/exits/exits.h"
 
-#define XCR0_AVX 4u
 #define FX_MXCSR 24
 #define FX_ST 32
 #define FX_XMM 160

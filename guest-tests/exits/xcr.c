@@ -1,10 +1,6 @@
 /* XSETBV and XGETBV (Intel SDM vol. 1, 13.3). */
 #include "guest-tests/exits/exits.h"
 
-#define F1_XSAVE (1u << 26)
-#define XCR0_X87 1u
-#define XCR0_SSE 2u
-#define XCR0_AVX 4u
 
 static uint64_t xgetbv(void)
 {
@@ -19,20 +15,6 @@ static int try_xsetbv(uint32_t index, uint64_t v)
 	trap_begin();
 	__asm__ volatile(GUARD("xsetbv")::"c"(index), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
 	return trap_end();
-}
-
-uint64_t fpu_on(void)
-{
-	uint64_t offered;
-
-	write_cr0(read_cr0() & ~(uint64_t)(CR0_TS | CR0_EM));
-	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
-	if (!(cpuid(1, 0).ecx & F1_XSAVE))
-		return 0;
-	write_cr4(read_cr4() | CR4_OSXSAVE);
-	offered = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
-	try_xsetbv(0, offered);
-	return offered;
 }
 
 static void test_valid(void)

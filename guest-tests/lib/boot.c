@@ -124,6 +124,24 @@ bool boot_option(const char *word)
 	return false;
 }
 
+uint64_t boot_number(const char *name, uint64_t otherwise)
+{
+	unsigned len = 0;
+
+	while (name[len])
+		len++;
+	for (const char *s = boot.cmdline; *s; s++) {
+		uint64_t n = 0;
+
+		if ((s != boot.cmdline && s[-1] != ' ') || memcmp(s, name, len) || s[len] != '=' || s[len + 1] < '0' || s[len + 1] > '9')
+			continue;
+		for (s += len + 1; *s >= '0' && *s <= '9'; s++)
+			n = n * 10 + (uint64_t)(*s - '0');
+		return n;
+	}
+	return otherwise;
+}
+
 static bool overlaps(uint64_t base, uint64_t end, uint64_t start, uint64_t stop, uint64_t *past)
 {
 	if (base >= stop || end <= start)

@@ -49,6 +49,9 @@ void guest_init(void);
 /** True when one word of the command line (behind the file's name or not) is word. */
 bool boot_option(const char *word);
 
+/** The number of the word NAME=NUMBER (decimal) of the command line; otherwise where there is none. */
+uint64_t boot_number(const char *name, uint64_t otherwise);
+
 /** Memory from the RAM that the map tells of, page-aligned, zeroed, below 4 GiB; never given back. NULL when there is none left. */
 void *ram_alloc(uint64_t bytes);
 
