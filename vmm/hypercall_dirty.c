@@ -1,6 +1,7 @@
 #include "vmm/hypercall_dirty.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mm/frames.h"
@@ -41,9 +42,9 @@ static int64_t info(struct vm *vm, uint64_t gpa)
 	const struct guest_dirty *g = &vm->guest_dirty;
 	struct hc_dirty_info out = { .ranges_max = HC_DIRTY_RANGES,
 				     .consumers_max = HC_DIRTY_CONSUMERS,
-				     .range_bytes_max = HC_DIRTY_RANGE_BYTES,
-				     .source = "fault" };
+				     .range_bytes_max = HC_DIRTY_RANGE_BYTES };
 
+	snprintf(out.source, sizeof(out.source), "%s", vm->dirty.source->name);
 	for (unsigned i = 0; i < HC_DIRTY_RANGES; i++)
 		out.ranges += g->range[i].live;
 	for (unsigned i = 0; i < HC_DIRTY_CONSUMERS; i++)

@@ -91,7 +91,7 @@ static bool each_alone(const struct means *m)
 
 static bool prepare(void)
 {
-	if (!track_present() || !places_make())
+	if (!track_begin() || !places_make())
 		return false;
 	cpu_means_prepare();
 	return walk_means_prepare();

@@ -9,11 +9,18 @@
 
 struct track_count track_count;
 
-bool track_present(void)
+bool track_begin(void)
 {
-	if (!hyper_present())
+	if (!hyper_present()) {
 		skip("not under Tessera");
-	return hyper_present();
+		return false;
+	}
+	for (unsigned id = 0; id < HC_DIRTY_RANGES; id++)
+		hypercall(HC_DIRTY_RANGE_REMOVE, id, 0);
+	for (unsigned id = 0; id < HC_DIRTY_CONSUMERS; id++)
+		hypercall(HC_DIRTY_CONSUMER_REMOVE, id, 0);
+	track_count = (struct track_count){ 0 };
+	return true;
 }
 
 int64_t track_range(uint64_t gpa, uint64_t bytes)

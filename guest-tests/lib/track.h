@@ -32,8 +32,8 @@ struct track_view {
 	bool fresh; /* not asked yet: everything is dirty */
 };
 
-/** True under Tessera; else the test becomes a SKIP. */
-bool track_present(void);
+/** Call first: true under Tessera, and then what a failed test left is removed; else the test becomes a SKIP. */
+bool track_begin(void);
 
 /** A new range or consumer; a failure is the test's, and the result is negative. */
 int64_t track_range(uint64_t gpa, uint64_t bytes);
