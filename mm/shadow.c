@@ -242,7 +242,11 @@ uint32_t shadow_get(struct shadow *sh, uint64_t gfn, struct role role)
 	n = sh->free;
 	sp = &sh->page[n];
 	sh->free = sp->hash_next;
-	*sp = (struct shadow_page){ .gfn = gfn, .role = role, .used = true, .hash_next = *head, .unsync_next = sp->unsync_next,
+	*sp = (struct shadow_page){ .gfn = gfn,
+				    .role = role,
+				    .used = true,
+				    .hash_next = *head,
+				    .unsync_next = sp->unsync_next,
 				    .unsync_listed = sp->unsync_listed };
 	*head = n;
 	lru_add(sh, n);
@@ -326,7 +330,7 @@ struct shadow *shadow_create(struct guest_mem *mem, unsigned tables, bool *stale
 
 	if (!sh)
 		return NULL;
-	*sh = (struct shadow){ .mem = mem, .stale = stale, .tables = tables };
+	*sh = (struct shadow){ .mem = mem, .stale = stale, .tables = tables, .strange_va = STRANGE_NONE };
 	base = frames_alloc(tables + 1, 1);
 	links = frames_alloc(tables + 1, 1); /* 8 bytes for each entry */
 	page = frames_alloc(pages, 1);

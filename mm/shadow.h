@@ -34,11 +34,11 @@ struct shadow;
 
 /* What to do after a page fault of the guest. */
 enum shadow_result {
-	SHADOW_FIXED,   /* the shadow was behind: run the instruction again */
-	SHADOW_FAULT,   /* the guest's own: inject #PF with the walk's error code */
-	SHADOW_DEVICE,  /* the address is mapped to where there is no RAM */
+	SHADOW_FIXED,	/* the shadow was behind: run the instruction again */
+	SHADOW_FAULT,	/* the guest's own: inject #PF with the walk's error code */
+	SHADOW_DEVICE,	/* the address is mapped to where there is no RAM */
 	SHADOW_EMULATE, /* allowed, but no shadow entry can say so: emulate the instruction */
-	SHADOW_STRANGE, /* allowed, and the shadow says so already */
+	SHADOW_STRANGE, /* allowed, and the shadow says so already: flush, and run the instruction again */
 };
 
 /* Counters, for statistics. */

@@ -11,14 +11,20 @@ static unsigned entry_access(const struct walk_mode *m, uint64_t g)
 }
 
 static const struct pt_format *const formats[] = {
-	[SHADOW_DIRECT] = NULL, [SHADOW_LEGACY32] = &pt_legacy32, [SHADOW_PAE] = &pt_pae, [SHADOW_LONG4] = &pt_long4,
+	[SHADOW_DIRECT] = NULL,
+	[SHADOW_LEGACY32] = &pt_legacy32,
+	[SHADOW_PAE] = &pt_pae,
+	[SHADOW_LONG4] = &pt_long4,
 };
 
 /* The guest's paging mode as far as it gives entries of this table their meaning. */
 static struct walk_mode mode_of(const struct shadow *sh, const struct role *role)
 {
-	return (struct walk_mode){ .format = formats[role->format], .nxe = role->nxe, .pse = role->pse,
-				   .phys_bits = sh->mode.phys_bits, .page1g = sh->mode.page1g };
+	return (struct walk_mode){ .format = formats[role->format],
+				   .nxe = role->nxe,
+				   .pse = role->pse,
+				   .phys_bits = sh->mode.phys_bits,
+				   .page1g = sh->mode.page1g };
 }
 
 static struct role role_of(const struct walk_mode *m)
@@ -26,7 +32,10 @@ static struct role role_of(const struct walk_mode *m)
 	const struct pt_format *f = m->format;
 
 	return (struct role){
-		.format = !f ? SHADOW_DIRECT : f == &pt_legacy32 ? SHADOW_LEGACY32 : f == &pt_pae ? SHADOW_PAE : SHADOW_LONG4,
+		.format = !f		      ? SHADOW_DIRECT
+			  : f == &pt_legacy32 ? SHADOW_LEGACY32
+			  : f == &pt_pae      ? SHADOW_PAE
+					      : SHADOW_LONG4,
 		.access = ACC_ALL,
 		.nxe = f && m->nxe,
 		.pse = m->pse && f == &pt_legacy32,
@@ -39,8 +48,14 @@ static struct role role_of(const struct walk_mode *m)
 /* Memory that a large guest page, or none, maps in one piece: only rights and cache bits matter below. */
 static struct role direct_role(const struct role *above, unsigned level, unsigned access, unsigned cache, bool dirty)
 {
-	return (struct role){ .level = (uint8_t)level, .format = SHADOW_DIRECT, .access = (uint8_t)access, .cache = (uint8_t)cache,
-			      .wp0 = above->wp0, .smep = above->smep, .smap = above->smap, .clean = above->wp0 && !dirty };
+	return (struct role){ .level = (uint8_t)level,
+			      .format = SHADOW_DIRECT,
+			      .access = (uint8_t)access,
+			      .cache = (uint8_t)cache,
+			      .wp0 = above->wp0,
+			      .smep = above->smep,
+			      .smap = above->smap,
+			      .clean = above->wp0 && !dirty };
 }
 
 /* PAT, PCD and PWT of a leaf; PAT is bit 12 of a large one (SDM vol. 3, 4.9.2). */
@@ -52,7 +67,11 @@ static unsigned cache_bits(uint64_t g, bool large)
 /* Below a table that maps memory in one piece. */
 static struct target direct_target(const struct shadow_page *sp, unsigned index)
 {
-	struct target t = { .present = true, .leaf = sp->role.level == 1, .access = sp->role.access, .cache = sp->role.cache, .dirty = !sp->role.clean };
+	struct target t = { .present = true,
+			    .leaf = sp->role.level == 1,
+			    .access = sp->role.access,
+			    .cache = sp->role.cache,
+			    .dirty = !sp->role.clean };
 
 	t.gfn = sp->gfn + ((uint64_t)index << 9 * (sp->role.level - 1));
 	t.role = direct_role(&sp->role, sp->role.level - 1u, t.access, t.cache, t.dirty);
@@ -106,8 +125,8 @@ struct target shadow_target(const struct shadow *sh, const struct shadow_page *s
 
 /*
  * The shadow runs with CR0.WP set, so that protection holds against the supervisor too. For a guest that has WP clear, a page that
- * users may only read is either that, or, after the supervisor's write, the supervisor's alone, until a user's access turns it back.
- * While it is the supervisor's, SMEP must still see it as a user page: it cannot be run.
+ * users may only read is either that, or, after the supervisor's write, the supervisor's alone, until a user's access turns it
+ * back. While it is the supervisor's, SMEP must still see it as a user page: it cannot be run.
  */
 uint64_t shadow_leaf(struct shadow *sh, const struct role *role, const struct target *t, bool kernel_write)
 {
@@ -234,6 +253,7 @@ enum shadow_result shadow_fault(struct shadow *sh, const struct walk_mode *m, ui
 	e = guest_walk(m, &mem, va, a, true, r);
 	sh->counts.faults++;
 	if (e) {
+		sh->strange_va = STRANGE_NONE;
 		if (e < 0) /* tables in nowhere read as ones on a PC: present, with reserved bits */
 			r->error |= PF_P | PF_RSVD;
 		return SHADOW_FAULT;
@@ -242,10 +262,15 @@ enum shadow_result shadow_fault(struct shadow *sh, const struct walk_mode *m, ui
 		va &= 0xffffffff;
 	result = map(sh, va, a, r);
 	/*
-	 * The entry allows it, and yet there was a fault with P: that can be SMAP alone, which AC lifts for explicit accesses only. So it
-	 * was an implicit one, which no error code tells (SDM vol. 3, 4.6.1).
+	 * The entry allows it, and yet there was a fault with P: a stale translation with fewer rights, which the flush that the
+	 * caller now makes ends. If the same comes again at once, it is SMAP, which AC lifts for explicit accesses only: this one
+	 * was implicit, which no error code tells (SDM vol. 3, 4.6.1).
 	 */
-	if (result == SHADOW_STRANGE && (error & PF_P) && m->smap && m->ac && !a.user && !a.fetch) {
+	if (result != SHADOW_STRANGE || !(error & PF_P) || va != sh->strange_va) {
+		sh->strange_va = result == SHADOW_STRANGE ? va : STRANGE_NONE;
+		return result;
+	}
+	if (m->smap && m->ac && !a.user && !a.fetch) {
 		a.implicit = true;
 		if (guest_walk(m, &mem, va, a, true, r) == 1)
 			return SHADOW_FAULT;

@@ -26,51 +26,53 @@
 
 /* What a shadow table stands for, beside its frame. Two roles are equal when they are bitwise. */
 struct role {
-	uint8_t level;      /* 1: leaves */
-	uint8_t format;     /* enum shadow_format: of the guest's table; SHADOW_DIRECT: there is none */
-	uint8_t access;     /* ACC_*: of all the guest's entries above */
-	uint8_t quadrant;   /* 32-bit tables have 1,024 entries, shadows 512: which quarter (level 2) or half (level 1) of the range */
-	uint8_t cache;      /* direct: PAT << 2 | PCD << 1 | PWT of the large page */
-	bool nxe, pse;      /* change what guest entries mean */
-	bool wp0;           /* CR0.WP is 0, which changes what leaves look like; so do then the next three */
+	uint8_t level;	  /* 1: leaves */
+	uint8_t format;	  /* enum shadow_format: of the guest's table; SHADOW_DIRECT: there is none */
+	uint8_t access;	  /* ACC_*: of all the guest's entries above */
+	uint8_t quadrant; /* 32-bit tables have 1,024 entries, shadows 512: which quarter (level 2) or half (level 1) of the range
+			   */
+	uint8_t cache;	  /* direct: PAT << 2 | PCD << 1 | PWT of the large page */
+	bool nxe, pse;	  /* change what guest entries mean */
+	bool wp0;	  /* CR0.WP is 0, which changes what leaves look like; so do then the next three */
 	bool smep, smap;
-	bool clean;         /* direct: D of the large page is not set, no leaf may be written */
+	bool clean; /* direct: D of the large page is not set, no leaf may be written */
 };
 enum shadow_format { SHADOW_DIRECT, SHADOW_LEGACY32, SHADOW_PAE, SHADOW_LONG4 };
 
 /* A place in a table, as one number: table << 9 | index. 0 is none: table 0 is the PAE root, whose entries are 4 to 7. */
 typedef uint32_t spte_id;
 #define ID_TABLE(id) ((id) >> 9)
-#define ID_INDEX(id) ((id) & 511)
+#define ID_INDEX(id) ((id)&511)
 
 struct link {
 	spte_id next, prev; /* prev 0: the chain's head is before it */
 };
 
 struct shadow_page {
-	uint64_t gfn;           /* the guest table's frame; direct: the first one mapped */
+	uint64_t gfn; /* the guest table's frame; direct: the first one mapped */
 	struct role role;
 	bool used, unsync, unsync_listed;
-	bool filled;            /* direct: its leaves were made */
-	bool touched;           /* a leaf may have D set though no entry that points here has A set */
-	uint8_t idle;           /* syncs since a fault went through it */
-	uint32_t present;       /* entries */
-	uint32_t tracked;       /* leaves with SPTE_TRACKED; while not 0, of the 2 MiB region below, or of several */
-	uint64_t region;        /* gfn >> 9, or REGION_MIXED */
+	bool filled;			     /* direct: its leaves were made */
+	bool touched;			     /* a leaf may have D set though no entry that points here has A set */
+	uint8_t idle;			     /* syncs since a fault went through it */
+	uint32_t present;		     /* entries */
+	uint32_t tracked;		     /* leaves with SPTE_TRACKED; while not 0, of the 2 MiB region below, or of several */
+	uint64_t region;		     /* gfn >> 9, or REGION_MIXED */
 	uint32_t tracked_next, tracked_prev; /* list of its bucket */
-	spte_id parents;        /* chain of the entries that point here */
-	uint32_t hash_next;     /* table numbers; 0 ends a list */
+	spte_id parents;		     /* chain of the entries that point here */
+	uint32_t hash_next;		     /* table numbers; 0 ends a list */
 	uint32_t lru_next, lru_prev;
 	uint32_t unsync_next;
 };
 
 /* A frame of guest memory: mem_slot.frame[gfn - first]. */
 struct guest_frame {
-	spte_id rmap;           /* chain of the leaves that map it */
-	uint16_t tables;        /* shadow tables in sync that stand for it: it is not writable */
-	bool tracked;           /* in a dirty range */
+	spte_id rmap;	 /* chain of the leaves that map it */
+	uint16_t tables; /* shadow tables in sync that stand for it: it is not writable */
+	bool tracked;	 /* in a dirty range */
 };
 
+#define STRANGE_NONE (~0ull)
 #define SHADOW_HASH 1024u
 #define REGION_MIXED (~0ull)
 #define SHADOW_BUCKETS 64u /* of tables with tracked leaves, by region; one more for the mixed ones */
@@ -79,19 +81,20 @@ struct shadow {
 	struct guest_mem *mem;
 	struct dirty *dirty;
 	bool *stale;
-	unsigned tables;               /* of the pool; numbers 1..tables */
-	uint64_t base;                 /* hpa of table 0 */
-	struct link *links;            /* links[id] */
-	struct shadow_page *page;      /* page[0]: the PAE root */
+	unsigned tables;	  /* of the pool; numbers 1..tables */
+	uint64_t base;		  /* hpa of table 0 */
+	struct link *links;	  /* links[id] */
+	struct shadow_page *page; /* page[0]: the PAE root */
 	uint64_t page_frames, link_frames;
-	uint64_t memory_type[8];       /* leaf bits for PAT << 2 | PCD << 1 | PWT */
-	uint32_t hash[SHADOW_HASH];    /* table numbers, by gfn */
-	uint32_t free;                 /* list by hash_next */
-	uint32_t lru_first, lru_last;  /* all used ones; first: used last */
-	uint32_t unsync;               /* list by unsync_next of those with unsync_listed; some may be dropped since */
-	uint32_t root;                 /* the table in use as root; 0: the PAE root */
-	struct walk_mode mode;         /* of the root */
+	uint64_t memory_type[8];      /* leaf bits for PAT << 2 | PCD << 1 | PWT */
+	uint32_t hash[SHADOW_HASH];   /* table numbers, by gfn */
+	uint32_t free;		      /* list by hash_next */
+	uint32_t lru_first, lru_last; /* all used ones; first: used last */
+	uint32_t unsync;	      /* list by unsync_next of those with unsync_listed; some may be dropped since */
+	uint32_t root;		      /* the table in use as root; 0: the PAE root */
+	struct walk_mode mode;	      /* of the root */
 	const struct mem_slot *last_slot;
+	uint64_t strange_va; /* the last fault was one without a reason, at this address; STRANGE_NONE: it was not */
 	uint32_t bucket[SHADOW_BUCKETS + 1];
 	struct shadow_counts counts;
 };
@@ -119,8 +122,8 @@ struct guest_frame *shadow_frame(struct shadow *sh, uint64_t gfn);
 uint64_t shadow_gfn(struct shadow *sh, uint64_t spte);
 
 /**
- * The one way to change an entry: keeps the chains, harvests D before it is lost, notes that translations are stale when rights went.
- * A leaf that goes on mapping the same frame keeps its D.
+ * The one way to change an entry: keeps the chains, harvests D before it is lost, notes that translations are stale when rights
+ * went. A leaf that goes on mapping the same frame keeps its D.
  */
 void shadow_set(struct shadow *sh, uint32_t table, unsigned index, uint64_t spte);
 
@@ -140,7 +143,7 @@ uint32_t shadow_find(const struct shadow *sh, uint64_t gfn, uint32_t after);
 /** A table's and index's guest entry leads here: what the shadow entry must be. */
 struct target {
 	bool present;
-	bool leaf;              /* one page: frame, access, cache, dirty hold; else (gfn, role) is the next table */
+	bool leaf; /* one page: frame, access, cache, dirty hold; else (gfn, role) is the next table */
 	uint64_t gfn;
 	struct role role;
 	unsigned access, cache;

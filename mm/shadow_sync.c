@@ -53,8 +53,10 @@ static void sync_entry(struct shadow *sh, uint32_t n, unsigned index, uint64_t g
 			shadow_set(sh, n, index, 0);
 	} else {
 		fresh = shadow_leaf(sh, &sp->role, &t, false);
-		if ((spte ^ fresh) & ~(SPTE_A | SPTE_D))
+		if ((spte ^ fresh) & ~(SPTE_A | SPTE_D)) {
 			shadow_set(sh, n, index, fresh);
+			*sh->stale = true; /* new rights too: only at a fault has the CPU dropped what it had by itself */
+		}
 	}
 }
 

@@ -17,8 +17,8 @@ static inline bool paging_shadow(const struct vcpu *v)
 }
 
 /*
- * What the CPU's registers hold for v->cr0 and so on. Shadow tables are PAE or long-mode ones with NX; PG makes the CPU use them for a
- * guest without paging too, which no SMEP or SMAP may then disturb; WP makes their protection hold against the supervisor.
+ * What the CPU's registers hold for v->cr0 and so on. Shadow tables are PAE or long-mode ones with NX; PG makes the CPU use them
+ * for a guest without paging too, which no SMEP or SMAP may then disturb; WP makes their protection hold against the supervisor.
  */
 static inline uint64_t paging_real_cr0(const struct vcpu *v)
 {
@@ -44,7 +44,8 @@ static inline uint64_t paging_real_efer(const struct vcpu *v)
 	return (v->efer & EFER_LMA ? v->efer : v->efer & ~EFER_LME) | EFER_NXE;
 }
 
-/** CR3, or a bit that matters to paging, was written: the guest's translations go, and under shadow paging its root is found anew. */
+/** CR3, or a bit that matters to paging, was written: the guest's translations go, and under shadow paging its root is found anew.
+ */
 void paging_changed(struct vcpu *v);
 
 /** Before an entry, when v->root_wanted: the root for the guest's mode. Parks v in a mode that shadow paging cannot run here. */
