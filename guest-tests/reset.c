@@ -1,6 +1,6 @@
 /*
- * Registers that power-on and reset set, and the boot loader leaves alone (Intel SDM vol. 3, table 10-1): checks them, then fills them.
- * With the argument `wait` it goes on when a byte comes on COM1, so that `tessera ctl reset` can make it check once more.
+ * Registers that power-on and reset set, and the boot loader leaves alone (Intel SDM vol. 3, table 10-1): checks them, then fills
+ * them. With the argument `wait` it goes on when a byte comes on COM1, so that `tessera ctl reset` can make it check once more.
  */
 #include "guest-tests/lib/boot.h"
 #include "guest-tests/lib/cpu.h"
@@ -13,7 +13,10 @@
 
 int main(void);
 
-#define REGISTER(name, init, fill) { #name, read_##name, write_##name, init, fill }
+#define REGISTER(name, init, fill)                                                                                                 \
+	{                                                                                                                          \
+#name, read_##name, write_##name, init, fill                                                                       \
+	}
 
 static const struct {
 	const char *name;

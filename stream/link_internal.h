@@ -6,9 +6,9 @@
 
 #define LINK_MAGIC "TSRA"
 #define HELLO_BYTES (4 + 2 + 4 + 4 + 4 * LINK_STREAMS) /* body of HELLO and WELCOME */
-#define HELLO_HEAD (4 + 2 + 4)                         /* magic, version, nonce: the same in every version */
+#define HELLO_HEAD (4 + 2 + 4)			       /* magic, version, nonce: the same in every version */
 #define ACK_BYTES (2 + 8 + 4)
-#define STREAM_HEAD (1 + 4)                            /* stream, offset */
+#define STREAM_HEAD (1 + 4) /* stream, offset */
 
 #define HELLO_EVERY_US 500000u
 #define ACK_DELAY_US 10000u

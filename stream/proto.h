@@ -13,23 +13,24 @@
 
 enum proto_type {
 	/* VMM -> host */
-	MSG_EXIT = 1,    /* u8 how (enum guest_end), u32 value: the guest ended; the last picture and text have arrived before it */
-	MSG_REPLY,       /* u32 id, i32 result (0 or negative errno), text (JSON object or error sentence, rest of message) */
-	MSG_SHOT,        /* u32 number: the guest asks for screenshots now; the pictures before it have arrived */
-	MSG_PARKED,      /* text: the guest was parked or crashed; the report in one line */
+	MSG_EXIT = 1, /* u8 how (enum guest_end), u32 value: the guest ended; the last picture and text have arrived before it */
+	MSG_REPLY,    /* u32 id, i32 result (0 or negative errno), text (JSON object or error sentence, rest of message) */
+	MSG_SHOT,     /* u32 number: the guest asks for screenshots now; the pictures before it have arrived */
+	MSG_PARKED,   /* text: the guest was parked or crashed; the report in one line */
 	/* host -> VMM */
-	MSG_REQUEST = 64, /* u32 id, text: a command of `tessera ctl`: "heads", "stats", "pause", "resume", "reset", "nmi", "quit" ... */
+	MSG_REQUEST =
+		64, /* u32 id, text: a command of `tessera ctl`: "heads", "stats", "pause", "resume", "reset", "nmi", "quit" ... */
 	/* INPUT stream, host -> VMM */
-	MSG_KEY = 96,    /* u8 down, u16 set-1 scancode (0xe0xx for extended) */
-	MSG_POINTER,     /* u8 head, u16 x, u16 y, u8 buttons, i8 wheel */
+	MSG_KEY = 96, /* u8 down, u16 set-1 scancode (0xe0xx for extended) */
+	MSG_POINTER,  /* u8 head, u16 x, u16 y, u8 buttons, i8 wheel */
 };
 
 enum guest_end {
 	END_DEBUG_EXIT = 0, /* value: what was written to isa-debug-exit */
 	END_POWEROFF,
-	END_CRASH,          /* triple fault or a state that no CPU would enter: exit 126 */
-	END_VMM_ERROR,      /* the VMM could not go on with this guest: exit 125 */
-	END_BAD_GUEST,      /* the guest could not be loaded: exit 125, or 2 for a file that is no kernel */
+	END_CRASH,     /* triple fault or a state that no CPU would enter: exit 126 */
+	END_VMM_ERROR, /* the VMM could not go on with this guest: exit 125 */
+	END_BAD_GUEST, /* the guest could not be loaded: exit 125, or 2 for a file that is no kernel */
 };
 
 /* Collects a byte stream into messages. */

@@ -72,11 +72,13 @@ static void stats(struct vm *vm, uint32_t id)
 	if (vm->mem.shadow) {
 		const struct shadow_counts *c = shadow_counters(vm->mem.shadow);
 
-		add(&t, "\"shadow\":{\"faults\":%llu,\"made\":%llu,\"recycled\":%llu,\"unsyncs\":%llu,\"syncs\":%llu,\"roots\":%llu},",
+		add(&t,
+		    "\"shadow\":{\"faults\":%llu,\"made\":%llu,\"recycled\":%llu,\"unsyncs\":%llu,\"syncs\":%llu,\"roots\":%llu},",
 		    (unsigned long long)c->faults, (unsigned long long)c->made, (unsigned long long)c->recycled,
 		    (unsigned long long)c->unsyncs, (unsigned long long)c->syncs, (unsigned long long)c->roots);
 	}
-	add(&t, "\"slat_tables\":%zu,\"frames_free\":%zu,\"frames_total\":%zu,", vm->slat.tables, frames_available(), frames_total());
+	add(&t, "\"slat_tables\":%zu,\"frames_free\":%zu,\"frames_total\":%zu,", vm->slat.tables, frames_available(),
+	    frames_total());
 	t.len += line_stats(t.buf + t.len, sizeof(t.buf) - t.len);
 	if (t.len > sizeof(t.buf) - 2)
 		t.len = sizeof(t.buf) - 2;
@@ -125,7 +127,9 @@ static void registers(struct vm *vm, uint32_t id)
 
 	vcpu_need(v, VG_ALL);
 	t.len = 0;
-	add(&t, "{\"rip\":\"0x%llx\",\"rflags\":\"0x%llx\",\"cr0\":\"0x%llx\",\"cr3\":\"0x%llx\",\"cr4\":\"0x%llx\",\"efer\":\"0x%llx\",\"gpr\":[",
+	add(&t,
+	    "{\"rip\":\"0x%llx\",\"rflags\":\"0x%llx\",\"cr0\":\"0x%llx\",\"cr3\":\"0x%llx\",\"cr4\":\"0x%llx\",\"efer\":\"0x%"
+	    "llx\",\"gpr\":[",
 	    (unsigned long long)v->rip, (unsigned long long)v->rflags, (unsigned long long)v->cr0, (unsigned long long)v->cr3,
 	    (unsigned long long)v->cr4, (unsigned long long)v->efer);
 	for (unsigned i = 0; i < 16; i++)
@@ -138,7 +142,7 @@ static const struct {
 	const char *name;
 	void (*run)(struct vm *vm, uint32_t id);
 } commands[] = {
-	{ "stats", stats }, { "pause", pause }, { "resume", resume }, { "reset", reset },
+	{ "stats", stats }, { "pause", pause }, { "resume", resume },	    { "reset", reset },
 	{ "nmi", nmi },	    { "quit", quit },	{ "registers", registers },
 };
 

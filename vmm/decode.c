@@ -8,7 +8,10 @@ enum { REX_W = 8, REX_R = 4, REX_B = 1 };
 enum { SEG_DS = 3, SEG_FS = 4 };
 
 /* Bytes of an immediate for operand sizes 2, 4, 8, and of the second one. */
-static const struct { uint8_t len[3], len2; bool sign; } imm_shape[IMM_COUNT] = {
+static const struct {
+	uint8_t len[3], len2;
+	bool sign;
+} imm_shape[IMM_COUNT] = {
 	[IMM_SB] = { .len = { 1, 1, 1 }, .sign = true },
 	[IMM_UB] = { .len = { 1, 1, 1 } },
 	[IMM_W] = { .len = { 2, 2, 2 } },
@@ -66,29 +69,18 @@ static bool take_prefix(struct insn *in, uint8_t b)
 		return true;
 	}
 	switch (b) {
-	case 0x26: case 0x2e: case 0x36: case 0x3e:
-		segment_prefix(in, b >> 3 & 3);
-		break;
-	case 0x64: case 0x65:
-		segment_prefix(in, SEG_FS + (b & 1));
-		break;
-	case 0x66:
-		in->pfx66 = true;
-		break;
-	case 0x67:
-		in->pfx67 = true;
-		break;
-	case 0xf0:
-		in->lock = true;
-		break;
-	case 0xf2:
-		in->rep = REP_F2;
-		break;
-	case 0xf3:
-		in->rep = REP_F3;
-		break;
-	default:
-		return false;
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e: segment_prefix(in, b >> 3 & 3); break;
+	case 0x64:
+	case 0x65: segment_prefix(in, SEG_FS + (b & 1)); break;
+	case 0x66: in->pfx66 = true; break;
+	case 0x67: in->pfx67 = true; break;
+	case 0xf0: in->lock = true; break;
+	case 0xf2: in->rep = REP_F2; break;
+	case 0xf3: in->rep = REP_F3; break;
+	default: return false;
 	}
 	in->rex = 0;
 	return true;
@@ -136,8 +128,8 @@ static int vector_escape(const struct insn *in, const struct insn_reader *r, uin
 static int take_vector(struct insn *in, struct insn_reader *r, uint8_t escape)
 {
 	static const uint8_t maps[32] = {
-		[1] = MAP_0F, [2] = MAP_0F38, [3] = MAP_0F3A, [5] = MAP_EVEX5, [6] = MAP_EVEX6,
-		[8] = MAP_XOP8, [9] = MAP_XOP9, [10] = MAP_XOPA,
+		[1] = MAP_0F,	 [2] = MAP_0F38, [3] = MAP_0F3A, [5] = MAP_EVEX5,
+		[6] = MAP_EVEX6, [8] = MAP_XOP8, [9] = MAP_XOP9, [10] = MAP_XOPA,
 	};
 	uint64_t v;
 	unsigned p0, p1;

@@ -31,38 +31,38 @@ enum insn_rep { REP_NONE, REP_F2, REP_F3 };
 enum insn_pp { PP_NONE, PP_66, PP_F3, PP_F2 };
 
 struct insn {
-	uint8_t length;        /* bytes, 1..15 */
-	enum insn_mode mode;   /* that it was decoded for */
+	uint8_t length;	     /* bytes, 1..15 */
+	enum insn_mode mode; /* that it was decoded for */
 	enum insn_map map;
-	uint8_t opcode;        /* last opcode byte; of 3DNow! it is 0F of MAP_0F, and the suffix is in imm */
+	uint8_t opcode; /* last opcode byte; of 3DNow! it is 0F of MAP_0F, and the suffix is in imm */
 	bool vex, evex, xop;
 	bool has_modrm;
 	uint8_t modrm, mod, reg, rm; /* reg and rm with REX.R and REX.B (or VEX's) added, 0..15; a group's /n is reg & 7 */
 	bool has_sib;
 	uint8_t sib;
-	uint8_t opsize;        /* operand size in bytes: 2, 4, 8 (by mode, 66, REX.W; 64-bit defaults of near branches, push/pop) */
-	                       /* what has a size of its own (MOV of segment registers, LGDT, MOVD) is for the caller to know */
-	bool byte_op;          /* the operand is 8 bits, whatever opsize says; of MOVZX and MOVSX, the source */
-	uint8_t addrsize;      /* 2, 4, 8 */
-	uint8_t rex;           /* 0 or the REX byte; of VEX, EVEX, XOP in 64-bit mode their W, R, X, B in the same form */
+	uint8_t opsize;	  /* operand size in bytes: 2, 4, 8 (by mode, 66, REX.W; 64-bit defaults of near branches, push/pop) */
+			  /* what has a size of its own (MOV of segment registers, LGDT, MOVD) is for the caller to know */
+	bool byte_op;	  /* the operand is 8 bits, whatever opsize says; of MOVZX and MOVSX, the source */
+	uint8_t addrsize; /* 2, 4, 8 */
+	uint8_t rex;	  /* 0 or the REX byte; of VEX, EVEX, XOP in 64-bit mode their W, R, X, B in the same form */
 	bool lock;
-	enum insn_rep rep;     /* the last F2 or F3 */
+	enum insn_rep rep; /* the last F2 or F3 */
 	enum insn_pp pp;
 	bool pfx66, pfx67;
-	uint8_t vvvv, vl;      /* of VEX, EVEX, XOP: the extra register 0..15; vector length 0 128, 1 256, 2 512 bits */
-	int8_t segment;        /* override: 0 ES, 1 CS, 2 SS, 3 DS, 4 FS, 5 GS; -1 none (in 64-bit mode only FS and GS count) */
+	uint8_t vvvv, vl; /* of VEX, EVEX, XOP: the extra register 0..15; vector length 0 128, 1 256, 2 512 bits */
+	int8_t segment;	  /* override: 0 ES, 1 CS, 2 SS, 3 DS, 4 FS, 5 GS; -1 none (in 64-bit mode only FS and GS count) */
 	/* memory operand of ModRM (mod != 3) */
 	bool mem;
 	bool rip_relative;
-	bool vsib;             /* gather or scatter: the index is a vector register, see sib; index is -1 */
-	int8_t base, index;    /* general registers 0..15; -1 none */
-	uint8_t scale;         /* 1, 2, 4, 8 */
-	int64_t disp;          /* displacement, sign-extended, EVEX's disp8 unscaled; or the moffs of MOV A0..A3 (mem set) */
-	uint8_t disp_len;      /* bytes: 0, 1, 2, 4, 8 */
-	uint8_t seg_default;   /* segment used without override: 2 SS for bases RSP/RBP (BP in 16-bit), else 3 DS */
+	bool vsib;	     /* gather or scatter: the index is a vector register, see sib; index is -1 */
+	int8_t base, index;  /* general registers 0..15; -1 none */
+	uint8_t scale;	     /* 1, 2, 4, 8 */
+	int64_t disp;	     /* displacement, sign-extended, EVEX's disp8 unscaled; or the moffs of MOV A0..A3 (mem set) */
+	uint8_t disp_len;    /* bytes: 0, 1, 2, 4, 8 */
+	uint8_t seg_default; /* segment used without override: 2 SS for bases RSP/RBP (BP in 16-bit), else 3 DS */
 	uint8_t imm_len, imm2_len;
-	uint64_t imm;          /* immediate, sign-extended to 64 bits where the instruction does; else zero-extended */
-	uint64_t imm2;         /* second one of ENTER, EXTRQ, INSERTQ; a far pointer's selector */
+	uint64_t imm;  /* immediate, sign-extended to 64 bits where the instruction does; else zero-extended */
+	uint64_t imm2; /* second one of ENTER, EXTRQ, INSERTQ; a far pointer's selector */
 };
 
 /** Whether in is the legacy (not VEX, EVEX or XOP) instruction with this opcode. */
@@ -85,9 +85,9 @@ int insn_decode(struct insn *in, const uint8_t *bytes, size_t n, enum insn_mode 
 
 /* A register file as addresses are computed from it. */
 struct insn_regs {
-	const uint64_t *gpr;   /* 16, in encoding order */
-	uint64_t rip;          /* of the instruction */
-	uint64_t seg_base[6];  /* in 64-bit mode ES, CS, SS, DS are 0 */
+	const uint64_t *gpr;  /* 16, in encoding order */
+	uint64_t rip;	      /* of the instruction */
+	uint64_t seg_base[6]; /* in 64-bit mode ES, CS, SS, DS are 0 */
 };
 
 /**

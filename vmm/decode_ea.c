@@ -7,9 +7,11 @@ enum { REG_BX = 3, REG_SP = 4, REG_BP = 5, REG_SI = 6, REG_DI = 7 };
 enum { SEG_SS = 2, SEG_DS = 3 };
 
 /* 16-bit addressing: SDM vol. 2 table 2-1. */
-static const struct { int8_t base, index; } ea16[8] = {
+static const struct {
+	int8_t base, index;
+} ea16[8] = {
 	{ REG_BX, REG_SI }, { REG_BX, REG_DI }, { REG_BP, REG_SI }, { REG_BP, REG_DI },
-	{ REG_SI, -1 }, { REG_DI, -1 }, { REG_BP, -1 }, { REG_BX, -1 },
+	{ REG_SI, -1 },	    { REG_DI, -1 },	{ REG_BP, -1 },	    { REG_BX, -1 },
 };
 
 static int take_disp(struct insn *in, struct insn_reader *r, unsigned len)

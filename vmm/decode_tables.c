@@ -1,7 +1,8 @@
 /* Attributes of every opcode: SDM vol. 2 appendix A, APM vol. 3 appendix A. */
 #include "vmm/decode_internal.h"
 
-/* Short names keep the tables' rows to one line of eight opcodes. */
+/* Short names keep the tables' rows to one line of eight opcodes, as the manuals' maps have them. */
+/* clang-format off */
 #define __   0                                   /* no operand bytes */
 #define XX   ATTR_UD
 #define N6   ATTR_NO64
@@ -146,6 +147,7 @@ static const struct insn_group groups[] = {
 	{ MAP_0F, 0xba, .mem = 0xf0, .reg = 0xf0, .lock = 0xe0 },
 	{ MAP_0F, 0xc7, .mem = 0xfa, .reg = 0xc0, .lock = 0x02 },
 };
+/* clang-format on */
 
 static uint16_t vector_attr(enum insn_map map, uint8_t opcode)
 {

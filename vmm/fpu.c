@@ -13,8 +13,8 @@ void fpu_enable(void)
 }
 
 /*
- * The legacy area of FXSAVE and XSAVE (SDM vol. 1, table 10-2): FCW at 0, MXCSR at 24; all registers zero. The XSAVE header that follows
- * (13.4.2) is zero too: XSTATE_BV 0 puts every component into its initial configuration.
+ * The legacy area of FXSAVE and XSAVE (SDM vol. 1, table 10-2): FCW at 0, MXCSR at 24; all registers zero. The XSAVE header that
+ * follows (13.4.2) is zero too: XSTATE_BV 0 puts every component into its initial configuration.
  */
 static uint8_t image[4096] __attribute__((aligned(64)));
 

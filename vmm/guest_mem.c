@@ -137,7 +137,8 @@ int guest_mem_cas(struct guest_mem *m, uint64_t gpa, unsigned size, uint64_t old
 	if (!at || got < size)
 		return -EFAULT;
 	if (size == 4)
-		same = __atomic_compare_exchange_n((uint32_t *)(void *)at, &old32, (uint32_t)value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		same = __atomic_compare_exchange_n((uint32_t *)(void *)at, &old32, (uint32_t)value, false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_SEQ_CST);
 	else
 		same = __atomic_compare_exchange_n((uint64_t *)(void *)at, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	if (same && m->dirty)

@@ -16,16 +16,16 @@ struct shadow;
 #define MEM_SLOTS 24 /* RAM in a few pieces, and VRAM of 16 heads */
 
 struct mem_slot {
-	uint64_t gpa, len; /* whole pages */
-	uint64_t hpa;      /* contiguous; also the VMM's pointer */
+	uint64_t gpa, len;	   /* whole pages */
+	uint64_t hpa;		   /* contiguous; also the VMM's pointer */
 	struct guest_frame *frame; /* the shadow pager's, one a page; NULL without it */
 };
 
 struct guest_mem {
 	unsigned count;
 	struct mem_slot slot[MEM_SLOTS]; /* sorted by gpa, never overlapping */
-	struct dirty *dirty;             /* may be NULL (host tests) */
-	struct shadow *shadow;           /* NULL: no shadow paging */
+	struct dirty *dirty;		 /* may be NULL (host tests) */
+	struct shadow *shadow;		 /* NULL: no shadow paging */
 };
 
 /** Adds RAM. Returns 0, -EEXIST on overlap, -ENOSPC, -EINVAL (alignment, wrap). */

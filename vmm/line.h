@@ -1,6 +1,6 @@
 /*
- * The line: joins the link (stream/) with the UART, the heads, the guest's COM1, the VMM's log and the host's requests. All of it is
- * non-blocking; line_pump does a bounded piece of work.
+ * The line: joins the link (stream/) with the UART, the heads, the guest's COM1, the VMM's log and the host's requests. All of it
+ * is non-blocking; line_pump does a bounded piece of work.
  */
 #ifndef VMM_LINE_H
 #define VMM_LINE_H

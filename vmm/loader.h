@@ -10,7 +10,7 @@
 struct loader_blob {
 	const uint8_t *data; /* not owned */
 	size_t len;
-	const char *args;    /* the string that goes with it: first word the file's name */
+	const char *args; /* the string that goes with it: first word the file's name */
 };
 
 /* A region for the guest's memory map, as in E820. */
@@ -33,7 +33,7 @@ struct loader_in {
 
 /* How the boot CPU starts. Segments are flat 32-bit ones, paging off, interrupts off (Multiboot 0.6.96, 3.2). */
 struct loader_out {
-	const char *protocol;     /* "multiboot 1, ELF32" ... */
+	const char *protocol; /* "multiboot 1, ELF32" ... */
 	uint32_t entry, eax, ebx;
 };
 

@@ -14,8 +14,8 @@
 static const struct vcpu_ops *const vendors[] = { [VIRT_NONE] = NULL, [VIRT_VMX] = &vmx_ops, [VIRT_SVM] = &svm_ops };
 
 /*
- * There is no guest to run, but whoever attaches is to hear why: says it, and serves the line until told to go. (The attribute and not
- * _Noreturn, which cppcheck 2.10 does not see.)
+ * There is no guest to run, but whoever attaches is to hear why: says it, and serves the line until told to go. (The attribute and
+ * not _Noreturn, which cppcheck 2.10 does not see.)
  */
 static __attribute__((noreturn)) void serve_without_guest(enum guest_end how, const char *why)
 {

@@ -5,8 +5,8 @@
 #include "boot/bootinfo.h"
 
 /**
- * Called once by boot/start.c on the boot CPU, with interrupts off, after boot information, command line, ACPI, frames, the VMM's own
- * map, time and interrupts are in order and the log goes to the UART. Must not return: end with machine_off().
+ * Called once by boot/start.c on the boot CPU, with interrupts off, after boot information, command line, ACPI, frames, the VMM's
+ * own map, time and interrupts are in order and the log goes to the UART. Must not return: end with machine_off().
  */
 _Noreturn void tessera_main(struct boot_info *bi, struct boot_options *opt);
 

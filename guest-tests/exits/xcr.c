@@ -1,7 +1,6 @@
 /* XSETBV and XGETBV (Intel SDM vol. 1, 13.3). */
 #include "guest-tests/exits/exits.h"
 
-
 static uint64_t xgetbv(void)
 {
 	uint32_t lo, hi;

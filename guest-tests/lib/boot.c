@@ -133,7 +133,8 @@ uint64_t boot_number(const char *name, uint64_t otherwise)
 	for (const char *s = boot.cmdline; *s; s++) {
 		uint64_t n = 0;
 
-		if ((s != boot.cmdline && s[-1] != ' ') || memcmp(s, name, len) || s[len] != '=' || s[len + 1] < '0' || s[len + 1] > '9')
+		if ((s != boot.cmdline && s[-1] != ' ') || memcmp(s, name, len) || s[len] != '=' || s[len + 1] < '0' ||
+		    s[len + 1] > '9')
 			continue;
 		for (s += len + 1; *s >= '0' && *s <= '9'; s++)
 			n = n * 10 + (uint64_t)(*s - '0');

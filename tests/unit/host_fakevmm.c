@@ -113,8 +113,7 @@ static void on_input(void *arg, uint8_t type, const uint8_t *b, size_t len)
 		snprintf(line, sizeof(line), "key %u %04x\n", b[0], b[1] | (unsigned)b[2] << 8);
 	if (type == MSG_POINTER && len == 7)
 		snprintf(line, sizeof(line), "pointer %u %u,%u %u %d\n", b[0], b[1] | (unsigned)b[2] << 8,
-			 b[3] | (unsigned)b[4] << 8, b[5],
-			 (int8_t)b[6]);
+			 b[3] | (unsigned)b[4] << 8, b[5], (int8_t)b[6]);
 	link_write(&v.link, LINK_SERIAL, line, strlen(line));
 }
 
@@ -213,7 +212,8 @@ static void end(void)
 	}
 }
 
-/* As the VMM does: the picture stays until the message about it has arrived, for a lost one would be overtaken by the next picture. */
+/* As the VMM does: the picture stays until the message about it has arrived, for a lost one would be overtaken by the next picture.
+ */
 static void advance(void)
 {
 	if (!v.link.up || v.over || !dtx_idle(&v.tx, true) || !link_drained(&v.link))

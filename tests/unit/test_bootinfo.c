@@ -492,7 +492,8 @@ static void put_rsdp(uint8_t revision)
 	sum(BASE, 36, 32);
 }
 
-/* clang-format off: one entry a line */
+/* One entry a line. */
+/* clang-format off */
 static const uint8_t madt[] = {
 	0,    0,  0xe0, 0xfe, 1,    0,	  0,	0,				/* local APIC's address, flags */
 	0,    8,  0,	5,    1,    0,	  0,	0,				/* CPU with APIC id 5 */

@@ -272,14 +272,34 @@ static const struct encoding encodings[] = {
 	{ 32, "8f 04 24", "3 8f o4 /0 [SS:r4]" },
 	{ 32, "8f e9 78 01 c9", "5 xop.9.01 o4 v0 l0 /1 r1" },
 	/* not in 64-bit mode, or nowhere */
-	{ 64, "06", "UD" }, { 64, "60", "UD" }, { 64, "27", "UD" }, { 64, "82 c0 00", "UD" }, { 64, "ce", "UD" },
+	{ 64, "06", "UD" },
+	{ 64, "60", "UD" },
+	{ 64, "27", "UD" },
+	{ 64, "82 c0 00", "UD" },
+	{ 64, "ce", "UD" },
 	{ 64, "d4 0a", "UD" },
-	{ 32, "06", "1 06 o4" }, { 32, "60", "1 60 o4" }, { 32, "82 c0 01", "3 82 b /0 r0 i1=0x1" },
+	{ 32, "06", "1 06 o4" },
+	{ 32, "60", "1 60 o4" },
+	{ 32, "82 c0 01", "3 82 b /0 r0 i1=0x1" },
 	{ 32, "d4 0a", "2 d4 b i1=0xa" },
-	{ 32, "40", "1 40 o4" }, { 16, "48", "1 48 o2" }, { 32, "63 c0", "2 63 o4 /0 r0" }, { 64, "48 63 c0", "3 63 o8 /0 r0" },
-	{ 64, "0f 04", "UD" }, { 64, "0f 24 c0", "UD" }, { 64, "0f 3b", "UD" }, { 64, "fe d0", "UD" }, { 64, "8d c0", "UD" },
-	{ 64, "8e c8", "UD" }, { 64, "8e d8", "2 8e o4 /3 r0" }, { 64, "0f 0b", "2 0f.0b o4" }, { 64, "0f c7 c8", "UD" },
-	{ 64, "0f ba 00 01", "UD" }, { 64, "0f 01", "MORE" }, { 64, "", "MORE" }, { 64, "c5", "MORE" }, { 64, "66 67 48", "MORE" },
+	{ 32, "40", "1 40 o4" },
+	{ 16, "48", "1 48 o2" },
+	{ 32, "63 c0", "2 63 o4 /0 r0" },
+	{ 64, "48 63 c0", "3 63 o8 /0 r0" },
+	{ 64, "0f 04", "UD" },
+	{ 64, "0f 24 c0", "UD" },
+	{ 64, "0f 3b", "UD" },
+	{ 64, "fe d0", "UD" },
+	{ 64, "8d c0", "UD" },
+	{ 64, "8e c8", "UD" },
+	{ 64, "8e d8", "2 8e o4 /3 r0" },
+	{ 64, "0f 0b", "2 0f.0b o4" },
+	{ 64, "0f c7 c8", "UD" },
+	{ 64, "0f ba 00 01", "UD" },
+	{ 64, "0f 01", "MORE" },
+	{ 64, "", "MORE" },
+	{ 64, "c5", "MORE" },
+	{ 64, "66 67 48", "MORE" },
 	/* the limit of 15 bytes */
 	{ 64, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 90", "15 90 o2" },
 	{ 64, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 66 90", "UD" },
@@ -332,8 +352,12 @@ static void describe(char *p, const struct insn *in)
 	static const char *const maps[] = { "", "0f.", "38.", "3a.", "8.", "9.", "a.", "m5.", "m6." };
 	bool vector = in->vex || in->evex || in->xop;
 
-	p += sprintf(p, "%d %s%s%02x ", in->length, in->vex ? "vex." : in->evex ? "evex." : in->xop ? "xop." : "", maps[in->map],
-		     in->opcode);
+	p += sprintf(p, "%d %s%s%02x ", in->length,
+		     in->vex	? "vex."
+		     : in->evex ? "evex."
+		     : in->xop	? "xop."
+				: "",
+		     maps[in->map], in->opcode);
 	p += in->byte_op ? sprintf(p, "b") : sprintf(p, "o%d", in->opsize);
 	if (in->addrsize != in->mode / 8)
 		p += sprintf(p, " a%d", in->addrsize);
@@ -410,8 +434,15 @@ struct address {
 };
 
 static const uint64_t gprs[16] = {
-	[0] = 0x1111111100001000, [1] = 0xffffffffffffffff, [3] = 0x00000000f000fff0, [4] = 0x7fffffffe000, [5] = 0x20000,
-	[6] = 0x30020, [7] = 0x40, [12] = 0x12000, [13] = 0x13000,
+	[0] = 0x1111111100001000,
+	[1] = 0xffffffffffffffff,
+	[3] = 0x00000000f000fff0,
+	[4] = 0x7fffffffe000,
+	[5] = 0x20000,
+	[6] = 0x30020,
+	[7] = 0x40,
+	[12] = 0x12000,
+	[13] = 0x13000,
 };
 
 /* RIP is 0x7ffffff0; bases: ES 0x10000, CS 0x20000, SS 0x30000, DS 0x40000 (0 in 64-bit mode), FS 2^40, GS -0x1000. */
@@ -453,7 +484,8 @@ static void test_addresses(void **state)
 		const struct address *a = &addresses[i];
 		uint64_t unit = a->mode == INSN_64 ? 0 : 0x10000;
 		struct insn_regs r = {
-			.gpr = gprs, .rip = 0x7ffffff0,
+			.gpr = gprs,
+			.rip = 0x7ffffff0,
 			.seg_base = { unit, 2 * unit, 3 * unit, 4 * unit, 1ull << 40, -0x1000ull },
 		};
 		uint64_t linear;
@@ -508,11 +540,8 @@ static void test_insn_is(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_encodings),
-		cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_insn_is),
+		cmocka_unit_test(test_encodings), cmocka_unit_test(test_cut_short), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_groups),	  cmocka_unit_test(test_insn_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

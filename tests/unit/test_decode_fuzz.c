@@ -70,9 +70,9 @@ static unsigned put_map(uint8_t p[4])
 	uint64_t r = rnd();
 
 	switch (below(16)) {
-	case 0: case 1: case 2:
-		p[0] = 0x0f;
-		return 1;
+	case 0:
+	case 1:
+	case 2: p[0] = 0x0f; return 1;
 	case 3:
 		p[0] = 0x0f;
 		p[1] = 0x38;
@@ -81,16 +81,20 @@ static unsigned put_map(uint8_t p[4])
 		p[0] = 0x0f;
 		p[1] = 0x3a;
 		return 2;
-	case 5: case 6:
+	case 5:
+	case 6:
 		p[0] = 0xc5;
 		p[1] = proper ? r | 0x78 : r;
 		return 2;
-	case 7: case 8:
+	case 7:
+	case 8:
 		p[0] = 0xc4;
 		p[1] = proper ? (r & 0xe0) | (1 + below(3)) : r;
 		p[2] = proper && below(2) ? (r >> 8) | 0x78 : r >> 8;
 		return 3;
-	case 9: case 10: case 11:
+	case 9:
+	case 10:
+	case 11:
 		p[0] = 0x62;
 		p[1] = proper ? (r & 0xf0) | (1 + below(6)) : r;
 		p[2] = proper ? (r >> 8 & 0x83) | 0x7c : r >> 8;
@@ -101,8 +105,7 @@ static unsigned put_map(uint8_t p[4])
 		p[1] = proper ? (r & 0xe0) | (8 + below(3)) : r;
 		p[2] = proper && below(2) ? 0x78 : r >> 8;
 		return 3;
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -146,11 +149,11 @@ static _Noreturn void mismatch(const char *what, const uint8_t *b, enum insn_mod
 	abort();
 }
 
-#define SAME(what, ours, theirs)                                                                        \
-	do {                                                                                            \
-		uint64_t ours_ = (uint64_t)(ours), theirs_ = (uint64_t)(theirs);                        \
-		if (ours_ != theirs_)                                                                   \
-			mismatch(what, b, in->mode, ours_, theirs_);                                    \
+#define SAME(what, ours, theirs)                                                                                                   \
+	do {                                                                                                                       \
+		uint64_t ours_ = (uint64_t)(ours), theirs_ = (uint64_t)(theirs);                                                   \
+		if (ours_ != theirs_)                                                                                              \
+			mismatch(what, b, in->mode, ours_, theirs_);                                                               \
 	} while (0)
 
 static uint64_t low_bytes(uint64_t v, unsigned bytes)

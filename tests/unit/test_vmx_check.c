@@ -68,9 +68,7 @@ static struct vmx_guest_state make(enum base b)
 		s.cr4 |= CR4_PAE;
 		s.pdpte[0] = 0x5001;
 		break;
-	case FLAT:
-		s.cr0 &= ~CR0_PG;
-		break;
+	case FLAT: s.cr0 &= ~CR0_PG; break;
 	case REAL:
 		s.cr0 &= ~(CR0_PG | CR0_PE);
 		set_segments(&s, 0x93, 0x93);
@@ -84,8 +82,7 @@ static struct vmx_guest_state make(enum base b)
 			s.seg[n] = (struct vsegment){ .sel = 0x1234, .attr = 0xf3, .limit = 0xffff, .base = 0x12340 };
 		s.rip = 0x100;
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return s;
 }
@@ -97,7 +94,10 @@ struct change {
 	uint64_t value;
 };
 
-#define SET(field, v) { offsetof(struct vmx_guest_state, field), sizeof(((struct vmx_guest_state *)0)->field), v }
+#define SET(field, v)                                                                                                              \
+	{                                                                                                                          \
+		offsetof(struct vmx_guest_state, field), sizeof(((struct vmx_guest_state *)0)->field), v                           \
+	}
 #define EVENT(type, vector) (EVENT_INFO_VALID | (type) << 8 | (vector))
 #define FIXED1_ALL SET(cr4_fixed1, ~0ull)
 
@@ -205,7 +205,9 @@ static const struct broken_case {
 	/* 27.3.1.5 */
 	{ LONG64, "activity state", "0 to 3", { SET(activity, 4) } },
 	{ LONG64, "activity state", "not support", { SET(activity, 1), SET(activities, 6) } },
-	{ LONG64, "activity state", "privilege level 0",
+	{ LONG64,
+	  "activity state",
+	  "privilege level 0",
 	  { SET(activity, 1), SET(unrestricted, 1), SET(seg[SEG_SS].attr, 0xc0f3), SET(seg[SEG_CS].attr, 0xa0fb) } },
 	{ LONG64, "activity state", "must be active", { SET(activity, 1), SET(interruptibility, BLOCKED_SS) } },
 	{ LONG64, "activity state", "cannot reach", { SET(activity, 1), SET(entry_event, EVENT(EVENT_EXCEPTION, 13)) } },
@@ -214,22 +216,32 @@ static const struct broken_case {
 	{ LONG64, "interruptibility", "31:5", { SET(interruptibility, 1u << 5) } },
 	{ LONG64, "interruptibility", "both", { SET(interruptibility, BLOCKED_STI | BLOCKED_SS), SET(rflags, 0x202) } },
 	{ LONG64, "interruptibility", "RFLAGS.IF", { SET(interruptibility, BLOCKED_STI) } },
-	{ LONG64, "interruptibility", "external interrupt",
+	{ LONG64,
+	  "interruptibility",
+	  "external interrupt",
 	  { SET(interruptibility, BLOCKED_STI), SET(rflags, 0x202), SET(entry_event, EVENT(EVENT_IRQ, 0x20)) } },
-	{ LONG64, "interruptibility", "NMI is injected while MOV SS",
+	{ LONG64,
+	  "interruptibility",
+	  "NMI is injected while MOV SS",
 	  { SET(interruptibility, BLOCKED_SS), SET(entry_event, EVENT(EVENT_NMI, 2)) } },
 	{ LONG64, "interruptibility", "SMM", { SET(interruptibility, BLOCKED_SMI) } },
-	{ LONG64, "interruptibility", "NMIs are blocked",
+	{ LONG64,
+	  "interruptibility",
+	  "NMIs are blocked",
 	  { SET(interruptibility, BLOCKED_NMI), SET(entry_event, EVENT(EVENT_NMI, 2)) } },
 	{ LONG64, "interruptibility", "enclave", { SET(interruptibility, BLOCKED_ENCLAVE | BLOCKED_SS) } },
 	{ LONG64, "pending debug", "must be 0", { SET(pending_debug, 1u << 4) } },
 	{ LONG64, "pending debug", "must be 0", { SET(pending_debug, 1ull << 63) } },
 	{ LONG64, "pending debug", "BS must be set", { SET(interruptibility, BLOCKED_SS), SET(rflags, 0x102) } },
 	{ LONG64, "pending debug", "BS must be 0", { SET(interruptibility, BLOCKED_SS), SET(pending_debug, PENDING_BS) } },
-	{ LONG64, "pending debug", "BS must be 0",
+	{ LONG64,
+	  "pending debug",
+	  "BS must be 0",
 	  { SET(interruptibility, BLOCKED_SS), SET(pending_debug, PENDING_BS), SET(rflags, 0x102), SET(debugctl, DEBUGCTL_BTF) } },
 	{ LONG64, "pending debug", "bit 16", { SET(pending_debug, PENDING_RTM) } },
-	{ LONG64, "pending debug", "MOV SS blocks",
+	{ LONG64,
+	  "pending debug",
+	  "MOV SS blocks",
 	  { SET(pending_debug, PENDING_RTM | PENDING_ENABLED), SET(interruptibility, BLOCKED_SS) } },
 	{ LONG64, "VMCS link pointer", "page", { SET(link_pointer, 0x1001) } },
 	{ LONG64, "VMCS link pointer", "page", { SET(link_pointer, 1ull << 46) } },

@@ -387,10 +387,16 @@ static struct walk_access access_of(unsigned n)
 {
 	/* read, write, fetch by supervisor and user; implicit reads and writes at any CPL */
 	static const struct walk_access t[10] = {
-		{ 0 }, { .write = true }, { .fetch = true },
-		{ .user = true }, { .user = true, .write = true }, { .user = true, .fetch = true },
-		{ .implicit = true }, { .implicit = true, .write = true },
-		{ .implicit = true, .user = true }, { .implicit = true, .user = true, .write = true },
+		{ 0 },
+		{ .write = true },
+		{ .fetch = true },
+		{ .user = true },
+		{ .user = true, .write = true },
+		{ .user = true, .fetch = true },
+		{ .implicit = true },
+		{ .implicit = true, .write = true },
+		{ .implicit = true, .user = true },
+		{ .implicit = true, .user = true, .write = true },
 	};
 
 	return t[n];

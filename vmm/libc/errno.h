@@ -1,4 +1,5 @@
-/* Error numbers, the same as Linux's, for code that is compiled for the VMM and for the host alike. Functions return them negated. */
+/* Error numbers, the same as Linux's, for code that is compiled for the VMM and for the host alike. Functions return them negated.
+ */
 #ifndef VMM_LIBC_ERRNO_H
 #define VMM_LIBC_ERRNO_H
 

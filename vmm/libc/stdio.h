@@ -1,4 +1,5 @@
-/* Formatting into a buffer, a subset of the standard's: %c %s %d %i %u %x %X %p %% with flags 0 - +, width, .precision, h hh l ll z. */
+/* Formatting into a buffer, a subset of the standard's: %c %s %d %i %u %x %X %p %% with flags 0 - +, width, .precision, h hh l ll
+ * z. */
 #ifndef VMM_LIBC_STDIO_H
 #define VMM_LIBC_STDIO_H
 
