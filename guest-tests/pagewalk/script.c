@@ -132,15 +132,26 @@ static bool agree(const struct piece *p)
 	return true;
 }
 
+/* QEMU's translator reads before it finds that it may not write: so the read must be harmless too. */
+static bool reads_elsewhere(const struct kind_info *k, const struct piece *p)
+{
+	struct piece read = *p;
+
+	read.a.write = false;
+	return k->read && k->write && !walk(&read, 1);
+}
+
 static enum verdict foresee(const struct kind_info *k, struct piece *piece, unsigned pieces)
 {
 	bool faults = false;
 
-	if (!walk(piece, pieces))
+	if (!walk(piece, pieces) || reads_elsewhere(k, &piece[0]))
 		return REFUSED;
 	for (unsigned i = 0; i < pieces; i++) {
 		if (!agree(&piece[i]))
 			return pieces == 1 && !k->write ? EITHER : REFUSED;
+		if (faults && piece[i].out[0].fault)
+			return REFUSED; /* which comes first is not said */
 		faults |= piece[i].out[0].fault;
 	}
 	return faults ? FAULTS : PASSES;
