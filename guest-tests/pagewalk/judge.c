@@ -40,6 +40,8 @@ static unsigned describe_fault(char *to, unsigned size, uint32_t vector, uint32_
 	return print_to(to, size, "vector %u(0x%x)", vector, error);
 }
 
+static void trace(unsigned n);
+
 /* "OP: registers; entries; got this, not that". */
 static void complain(unsigned n, const struct expected *e, const char *got, const char *want)
 {
@@ -54,6 +56,8 @@ static void complain(unsigned n, const struct expected *e, const char *got, cons
 	for (unsigned i = 0; i < e->entries; i++)
 		len += print_to(text + len, sizeof(text) - len, " 0x%lx", e->entry[i]);
 	fail("%s: got %s, expected %s", text, got, want);
+	if (judge_trace)
+		trace(n);
 }
 
 static bool same_fault(unsigned n, const struct fault *f, const struct way *w, uint64_t ip)
@@ -142,6 +146,26 @@ static void check_string(unsigned n, const struct result *r, const struct expect
 	print_to(got, sizeof(got), "cx 0x%lx si 0x%lx di 0x%lx", r->cx, r->si, r->di);
 	print_to(want, sizeof(want), "cx 0x%lx si 0x%lx di 0x%lx", e->cx, e->si, e->di);
 	complain(n, e, got, want);
+}
+
+bool judge_trace;
+
+/* What led to it, for whoever looks for the fault: the argument trace. */
+static void trace(unsigned n)
+{
+	for (unsigned i = 0; i <= n; i++) {
+		const struct expected *e = expected_of(i);
+		const struct result *r = &results[i];
+		print("  %u %s%s%s va 0x%lx ax 0x%lx; entries", i, e->what, ops[i].flags & OPF_USER ? " user" : "",
+		      ops[i].flags & RFLAGS_AC ? " ac" : "", ops[i].di, ops[i].ax);
+		for (unsigned k = 0; k < e->entries; k++)
+			print(" 0x%lx", e->entry[k]);
+		for (unsigned k = 0; k < ops[i].repairs; k++)
+			print("; repair 0x%lx=0x%lx", ops[i].repair[k].va, ops[i].repair[k].value);
+		print(": faults %u (0x%x 0x%lx) ax 0x%lx, %u ways\n", r->faults, r->fault[0].error, r->fault[0].cr2, r->ax,
+		      e->ways);
+	}
+	judge_trace = false;
 }
 
 void judge(unsigned n)

@@ -34,5 +34,7 @@ struct expected *expected_new(unsigned n);
 struct expected *expected_last(void);
 void expected_describe(struct expected *e, const char *what, const struct outcome *path);
 void judge(unsigned n);
+/** The first op that fails prints all ops up to it. */
+extern bool judge_trace;
 
 #endif

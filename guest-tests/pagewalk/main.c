@@ -7,6 +7,7 @@
 #include "guest-tests/lib/hyper.h"
 #include "guest-tests/lib/print.h"
 #include "guest-tests/lib/string.h"
+#include "guest-tests/pagewalk/judge.h"
 #include "guest-tests/pagewalk/tree.h"
 
 #define SEED 0x7e55e7a
@@ -38,6 +39,7 @@ static const struct group {
 	{ "implicit", test_implicit, ALL },
 	{ "flush", test_flush, ALL },
 	{ "cache-bits", test_cache_bits, ALL },
+	{ "random", test_random, ALL },
 };
 
 /* The value of a word NAME=VALUE on the command line. */
@@ -94,6 +96,7 @@ int main(void)
 	guest_init();
 	option("seed", &seed, text, sizeof(text));
 	option("only", &ignored, only, sizeof(only));
+	judge_trace = boot_option("trace");
 	prng.state = seed ? seed : 1;
 	print("seed=%lu\n", seed);
 	why = world_init();

@@ -187,7 +187,7 @@ void model_faulted(const struct access *a, const struct outcome *out)
 		if ((value & PTE_P) && !(value & PTE_A) && (i + 1 < out->depth || !(out->error & ERR_RSVD)))
 			model_loosen(out->at[i], PTE_A);
 	}
-	model_invlpg(a->va);
+	history_fault(a->va);
 }
 
 unsigned model_compare(char *why, unsigned size)

@@ -90,6 +90,9 @@ void model_used(const struct outcome *out, bool write, bool certain);
 /** An access faulted: what may have been set, and what is no longer cached. */
 void model_faulted(const struct access *a, const struct outcome *out);
 
+/** Walks take the entry at `at` to be this; at 0: what is in memory. */
+void model_suppose(uint64_t at, uint64_t entry);
+
 void model_invlpg(uint64_t va);
 void model_flush(void);
 /** The CR3 write's flush leaves global pages alone. */

@@ -20,6 +20,14 @@ struct search {
 	bool too_many;
 };
 
+static uint64_t supposed_at, supposed;
+
+void model_suppose(uint64_t at, uint64_t entry)
+{
+	supposed_at = at;
+	supposed = entry;
+}
+
 static bool nxe(void)
 {
 	return regs.efer & EFER_NXE;
@@ -180,7 +188,7 @@ static void look_up(struct search *s, unsigned level, uint64_t table, struct rig
 	const unsigned size = model_entry_size(), bits = size == 4 ? 10 : 9;
 	const struct outcome before = s->path;
 	const uint64_t at = table + (s->a->va >> index_shift(level) & ((1u << bits) - 1)) * size;
-	uint64_t value;
+	uint64_t current, value;
 
 	if (!model_has(at, size)) {
 		s->path.wild = true;
@@ -189,8 +197,9 @@ static void look_up(struct search *s, unsigned level, uint64_t table, struct rig
 		return;
 	}
 	s->path.at[s->path.depth++] = at;
-	follow(s, level, model_read(at, size, NULL), r, false);
-	for (unsigned n = 0; !s->too_many && history_get(at, s->a->va, n, &value); n++) {
+	current = at == supposed_at ? supposed : model_read(at, size, NULL);
+	follow(s, level, current, r, false);
+	for (unsigned n = 0; !s->too_many && history_get(at, current, s->a->va, n, &value); n++) {
 		s->path.stale = true;
 		if (!value) /* the history has overflowed */
 			s->too_many = true;
