@@ -9,16 +9,21 @@
 
 struct track_count track_count;
 
+void track_clear(void)
+{
+	for (unsigned id = 0; id < HC_DIRTY_RANGES; id++)
+		hypercall(HC_DIRTY_RANGE_REMOVE, id, 0);
+	for (unsigned id = 0; id < HC_DIRTY_CONSUMERS; id++)
+		hypercall(HC_DIRTY_CONSUMER_REMOVE, id, 0);
+}
+
 bool track_begin(void)
 {
 	if (!hyper_present()) {
 		skip("not under Tessera");
 		return false;
 	}
-	for (unsigned id = 0; id < HC_DIRTY_RANGES; id++)
-		hypercall(HC_DIRTY_RANGE_REMOVE, id, 0);
-	for (unsigned id = 0; id < HC_DIRTY_CONSUMERS; id++)
-		hypercall(HC_DIRTY_CONSUMER_REMOVE, id, 0);
+	track_clear();
 	track_count = (struct track_count){ 0 };
 	return true;
 }

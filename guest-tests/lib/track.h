@@ -35,6 +35,9 @@ struct track_view {
 /** Call first: true under Tessera, and then what a failed test left is removed; else the test becomes a SKIP. */
 bool track_begin(void);
 
+/** Removes all of the guest's ranges and consumers. */
+void track_clear(void);
+
 /** A new range or consumer; a failure is the test's, and the result is negative. */
 int64_t track_range(uint64_t gpa, uint64_t bytes);
 int64_t track_consumer(void);
