@@ -75,7 +75,7 @@ struct hc_dirty_info {
 	uint32_t ranges_max, consumers_max; /* HC_DIRTY_RANGES, HC_DIRTY_CONSUMERS of this VMM */
 	uint32_t ranges, consumers;	    /* the guest's live ones */
 	uint64_t range_bytes_max;	    /* HC_DIRTY_RANGE_BYTES of this VMM */
-	char source[16];		    /* how writes are noticed now: "fault", "dbit", "pml", "shadow"; zero-padded */
+	char source[16];		    /* how writes are noticed now: "fault", "dbit", "pml", "auto" (faults or scans), "shadow"; zero-padded */
 };
 _Static_assert(sizeof(struct hc_dirty_info) == 40, "hypercall ABI");
 
