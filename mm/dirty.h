@@ -53,7 +53,7 @@ struct dirty_source {
 	/* The word's pages are taken by a consumer: arms them. Returns those that could not be: they stay dirty. NULL: harvest did.
 	 */
 	uint64_t (*arm)(struct dirty *d, uint64_t gfn, uint64_t word);
-	/* After a query of r that reported n pages: may choose another way. Or NULL. */
+	/* After a query of r that reported n pages, or cost more than that: may choose another way. Or NULL. */
 	void (*judge)(struct dirty *d, struct dirty_range *r, uint64_t n);
 };
 
@@ -94,7 +94,8 @@ int dirty_consumer_remove(struct dirty *d, int consumer);
 /**
  * Takes what was written in `range` since this consumer's last query. A page that could not be armed for lack of memory (only if it
  * was mapped anew, in a larger leaf) is reported and stays dirty.
- * @bitmap  receives one bit a page (bit 0: the page of the range's first byte); words 64-bit words of room, all are written
+ * @bitmap  receives one bit a page (bit 0: the page of the range's first byte); words 64-bit words of room, all are written,
+ *          or none if the result is 0
  * Returns the number of dirty pages; -ENOENT; -ENOSPC where the room is too small (nothing is taken then).
  */
 long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, size_t words);

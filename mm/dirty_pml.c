@@ -10,16 +10,16 @@ static void drain(struct dirty *d, const uint64_t *entry, const uint64_t *end)
 	for (; entry < end; entry++) {
 		uint64_t gfn = *entry >> PAGE_SHIFT;
 
-		if (gfn / 64 != at) {
+		if ((gfn ^ at) >= 64) {
 			if (word)
-				dirty_note_word(d, at * 64, word);
-			at = gfn / 64;
+				dirty_note_word(d, at, word);
+			at = gfn & ~63ull;
 			word = 0;
 		}
 		word |= 1ull << gfn % 64;
 	}
 	if (word)
-		dirty_note_word(d, at * 64, word);
+		dirty_note_word(d, at, word);
 }
 
 static void drain_full(struct dirty *d)
@@ -36,19 +36,22 @@ void dirty_log_full(struct dirty *d)
 	d->log->load(d->log->arg, d->log->page[d->log->full]);
 }
 
+/* All pages; of the CPU's, the entries from `used` on. Apart, so that a query with none is short. */
+static __attribute__((noinline)) void drain_all(struct dirty *d, unsigned used)
+{
+	const uint64_t *page = d->log->page[d->log->full];
+
+	drain(d, page + used, page + DIRTY_LOG_ENTRIES);
+	drain_full(d);
+	d->log->load(d->log->arg, d->log->page[0]);
+}
+
 void dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count)
 {
-	struct dirty_log *log = d->log;
-	const uint64_t *page = log->page[log->full];
-	unsigned used = (uint16_t)(log->index(log->arg) + 1); /* entries below it are empty; 0: none is */
+	unsigned used = (uint16_t)(d->log->index(d->log->arg) + 1); /* 0: the CPU wrote the page's last entry */
 
 	(void)gfn;
 	(void)count;
-	if (used > DIRTY_LOG_ENTRIES)
-		used = 0;
-	if (used == DIRTY_LOG_ENTRIES && !log->full)
-		return;
-	drain(d, page + used, page + DIRTY_LOG_ENTRIES);
-	drain_full(d);
-	log->load(log->arg, log->page[0]);
+	if (used != DIRTY_LOG_ENTRIES || d->log->full)
+		drain_all(d, used < DIRTY_LOG_ENTRIES ? used : 0);
 }

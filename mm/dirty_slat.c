@@ -65,82 +65,101 @@ static int begin(struct dirty *d, uint64_t gfn, uint64_t count)
 	return 0;
 }
 
-/* Arms pages of one 2 MiB. */
-static uint64_t arm_region(struct dirty *d, uint64_t gfn, uint64_t word)
+static uint64_t arm(struct dirty *d, uint64_t gfn, uint64_t word)
 {
 	struct slat *s = d->arg;
-	const uint64_t armed = armed_bit(d);
-	uint64_t *region = slat_region(s, gfn << PAGE_SHIFT), *table = slat_region_table(s, region), taken = 0;
+	const uint64_t armed = armed_bit(d), here = 512 - (gfn & 511);
+	uint64_t *region = slat_region(s, gfn << PAGE_SHIFT), *e = slat_region_table(s, region), taken = 0;
 
-	if (!table) {
-		/* Mapped anew since the range began, or not mapped. */
-		if (!slat_leaf(s, gfn << PAGE_SHIFT, NULL))
-			return 0;
+	if (here < 64 && word >> here) /* the word goes on in the next region */
+		return arm(d, gfn, word & ((1ull << here) - 1)) | arm(d, gfn + here, word >> here) << here;
+	if (!word || (!e && !slat_leaf(s, gfn << PAGE_SHIFT, NULL)))
+		return 0;
+	if (!e) { /* mapped anew since the range began, in a larger leaf */
 		if (!slat_split(s, gfn << PAGE_SHIFT))
 			return word;
 		region = slat_region(s, gfn << PAGE_SHIFT);
-		table = slat_region_table(s, region);
+		e = slat_region_table(s, region);
 	}
 	if (*region & SCANNED) /* the harvest cleared D */
 		return 0;
-	for (table += gfn & 511; word; word &= word - 1) {
-		uint64_t *e = &table[__builtin_ctzll(word)];
+	for (e += gfn & 511; word;) { /* by runs of pages */
+		unsigned gap = (unsigned)__builtin_ctzll(word);
 
-		taken |= *e & armed;
-		__atomic_fetch_and(e, ~armed, __ATOMIC_RELAXED);
+		e += gap;
+		for (word >>= gap; word & 1; word >>= 1, e++) {
+			taken |= *e;
+			__atomic_fetch_and(e, ~armed, __ATOMIC_RELAXED);
+		}
 	}
-	s->stale |= taken != 0;
+	s->stale |= (taken & armed) != 0;
 	return 0;
-}
-
-static uint64_t arm(struct dirty *d, uint64_t gfn, uint64_t word)
-{
-	uint64_t here = 512 - (gfn & 511), low = here < 64 ? word & ((1ull << here) - 1) : word, kept = 0;
-
-	if (low)
-		kept = arm_region(d, gfn, low);
-	if (word != low)
-		kept |= arm_region(d, gfn + here, word >> here) << here;
-	return kept;
 }
 
 /* ---- scans */
 
-static void harvest_region(struct dirty *d, uint64_t *region, uint64_t gfn)
+static __attribute__((noinline)) void harvest_region(struct dirty *d, uint64_t *region, uint64_t gfn)
 {
 	struct slat *s = d->arg;
 	const uint64_t dirty = s->format->dirty;
 	uint64_t *table = slat_region_table(s, region);
 
 	d->scans++;
+	d->scanned++;
 	s->stale = true;
 	__atomic_fetch_and(region, ~s->format->accessed, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < 512; i += 64) {
 		uint64_t word = 0;
 
-		for (unsigned n = 0; n < 64; n++) {
-			if (!(table[i + n] & dirty))
+		for (unsigned n = 0; n < 64; n += 8) {
+			uint64_t *e = &table[i + n];
+
+			if (!((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & dirty))
 				continue;
-			__atomic_fetch_and(&table[i + n], ~dirty, __ATOMIC_RELAXED);
-			word |= 1ull << n;
+			for (unsigned k = 0; k < 8; k++)
+				if (e[k] & dirty) {
+					__atomic_fetch_and(&e[k], ~dirty, __ATOMIC_RELAXED);
+					word |= 1ull << (n + k);
+				}
 		}
 		if (word)
 			dirty_note_word(d, gfn + i, word);
 	}
 }
 
+static __attribute__((noinline)) void harvest_regions(struct dirty *d, uint64_t gfn, uint64_t end)
+{
+	const uint64_t accessed = ((struct slat *)d->arg)->format->accessed;
+
+	for (; gfn < end; gfn += 512) {
+		uint64_t *region = slat_region(d->arg, gfn << PAGE_SHIFT);
+
+		if (!region || !(*region & accessed))
+			continue;
+		if (*region & SCANNED)
+			harvest_region(d, region, gfn);
+		else /* there A means nothing: clear, it keeps the next look short */
+			__atomic_fetch_and(region, ~accessed, __ATOMIC_RELAXED);
+	}
+}
+
 static void harvest(struct dirty *d, uint64_t gfn, uint64_t count)
 {
-	const uint64_t look = SCANNED | ((struct slat *)d->arg)->format->accessed;
-	uint64_t before = d->scans;
+	const struct slat *s = d->arg;
+	uint64_t last = gfn + count - 1, any = ~0ull;
 
-	for (uint64_t g = gfn & ~511ull; g < gfn + count; g += 512) {
-		uint64_t *region = slat_region(d->arg, g << PAGE_SHIFT);
+	d->scanned = 0;
+	/* Entries of one gigabyte are side by side: where none has A, this is all. */
+	if (s->dir_at == gfn >> 18 && !((gfn ^ last) >> 18)) {
+		const uint64_t *e = &s->dir[gfn >> 9 & 511], *end = &s->dir[last >> 9 & 511];
 
-		if (region && (*region & look) == look)
-			harvest_region(d, region, g);
+		for (any = 0; e + 3 <= end; e += 4)
+			any |= e[0] | e[1] | e[2] | e[3];
+		for (; e <= end; e++)
+			any |= *e;
 	}
-	d->scanned = d->scans - before;
+	if (any & s->format->accessed)
+		harvest_regions(d, gfn & ~511ull, last + 1);
 }
 
 /* From faults to scans. Pages that are writable have their bits set, the others were not written: no D bit matters. */
@@ -209,8 +228,6 @@ static void judge(struct dirty *d, struct dirty_range *r, uint64_t n)
 {
 	uint64_t pages = ((r->first & 511) + r->pages + 511) & ~511ull;
 
-	if (!n && !d->scanned)
-		return;
 	if (n * 32 >= pages)
 		r->streak = r->streak > 0 ? r->streak + 1 : 1;
 	else if (n * 128 < pages)
@@ -231,11 +248,13 @@ static void end(struct dirty *d, uint64_t gfn, uint64_t count)
 	struct slat *s = d->arg;
 	const uint64_t armed = armed_bit(d);
 
-	for (uint64_t g = gfn; g < gfn + count; g++) {
+	for (uint64_t g = gfn, next; g < gfn + count; g = next) {
 		uint64_t *e = page_entry(s, g);
 
-		if (e && (*e & s->format->present))
-			*e |= armed;
+		next = (g | 511) + 1 < gfn + count ? (g | 511) + 1 : gfn + count;
+		for (uint64_t n = g; e && n < next; n++, e++)
+			if (*e & s->format->present)
+				*e |= armed;
 	}
 	/* Not left to the faults that would drop stale translations one by one: the guest decides how many these are. */
 	s->stale = true;

@@ -33,12 +33,12 @@ static void table_free(struct slat *s, uint64_t entry)
 	frames_free(entry & PT_ADDR_MASK, 1);
 	s->tables--;
 	s->stale = true;
-	s->dir = NULL;
+	s->dir_at = ~0ull;
 }
 
 int slat_init(struct slat *s, const struct pt_format *format, unsigned max_leaf, bool ad_bits)
 {
-	*s = (struct slat){ .format = format, .max_leaf = max_leaf, .ad_bits = ad_bits };
+	*s = (struct slat){ .format = format, .max_leaf = max_leaf, .ad_bits = ad_bits, .dir_at = ~0ull };
 	s->root = table_alloc(s);
 	return s->root ? 0 : -ENOMEM;
 }

@@ -18,7 +18,7 @@ struct slat {
 	bool ad_bits;	       /* the CPU sets accessed and dirty bits (EPT: when enabled in EPTP; NPT: always) */
 	bool stale;	       /* rights were taken away since the last flush; whoever enters the guest flushes and clears */
 	size_t tables;	       /* frames used by tables */
-	uint64_t *dir, dir_at; /* the level-2 table that slat_region found last, and its gpa >> 30; NULL: none */
+	uint64_t *dir, dir_at; /* the level-2 table that slat_region found last, and its gpa >> 30; ~0: none */
 };
 
 /** Begins empty tables. max_leaf, ad_bits: by the vendor's features. Returns 0 or -ENOMEM. */
@@ -57,7 +57,7 @@ uint64_t *slat_region_find(struct slat *s, uint64_t gpa);
  */
 static inline uint64_t *slat_region(struct slat *s, uint64_t gpa)
 {
-	return s->dir && s->dir_at == gpa >> 30 ? &s->dir[gpa >> 21 & 511] : slat_region_find(s, gpa);
+	return s->dir_at == gpa >> 30 ? &s->dir[gpa >> 21 & 511] : slat_region_find(s, gpa);
 }
 
 /** The table that a region's entry leads to; NULL when it is a leaf or not present. */

@@ -157,6 +157,8 @@ static int64_t query(struct vm *vm, const uint64_t *arg)
 	if (pages < 0)
 		return pages;
 	g->query_ticks = rdtsc() - start;
+	if (!pages)
+		memset(bitmap, 0, bytes);
 	if (guest_mem_write(&vm->mem, gpa, bitmap, bytes)) {
 		dirty_put_back(&vm->dirty, g->consumer[consumer].number, g->range[range].number, bitmap, words);
 		return -EFAULT;

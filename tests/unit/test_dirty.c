@@ -117,8 +117,13 @@ static bool guest_write(uint64_t gpa)
 
 static long query(int consumer, int range, uint64_t *bitmap)
 {
+	long n;
+
 	memset(bitmap, 0xa5, WORDS * 8);
-	return dirty_query(&d, consumer, range, bitmap, WORDS);
+	n = dirty_query(&d, consumer, range, bitmap, WORDS);
+	if (!n)
+		memset(bitmap, 0, WORDS * 8);
+	return n;
 }
 
 /* A query finds exactly `pages` dirty, those set in the first word, and none beyond. */
