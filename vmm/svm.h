@@ -101,8 +101,9 @@ _Static_assert(sizeof(struct svm_cpu) <= PAGE_SIZE, "one frame");
 enum svm_step { STEP_NONE, STEP_IRET, STEP_SHADOW };
 
 #define SVM_CODE_STEPS 4 /* levels of tables */
+#define SVM_CODE_PAGES 8u
 
-/* Where the bytes at RIP were found last (svm_code.c). */
+/* Where the bytes of a page of code were found last (svm_code.c). */
 struct svm_code {
 	uint64_t page;            /* linear address of the page, shifted; no such page: nothing is known */
 	uint64_t cr0, cr3, cr4, efer;
@@ -134,7 +135,7 @@ struct svm_vcpu {
 	uint32_t step_exceptions; /* intercepted but for the step */
 	bool checked;             /* the last entry loaded new state that VMRUN checks */
 	uint64_t flushes;         /* of the TLB, for a report */
-	struct svm_code code;
+	struct svm_code code[SVM_CODE_PAGES]; /* by the low bits of the page's address */
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
 
@@ -214,8 +215,8 @@ void svm_code_init(struct svm_vcpu *a);
 static inline const uint8_t *svm_code_at(const struct svm_vcpu *a)
 {
 	const struct vmcb_save *s = &a->vmcb->save;
-	const struct svm_code *c = &a->code;
 	uint64_t linear = s->rip + s->cs.base, offset = linear & PAGE_MASK;
+	const struct svm_code *c = &a->code[linear >> PAGE_SHIFT & (SVM_CODE_PAGES - 1)];
 
 	if (c->page != linear >> PAGE_SHIFT || offset > PAGE_SIZE - 4 || c->cr3 != s->cr3 || c->cr0 != s->cr0 || c->cr4 != s->cr4 ||
 	    c->efer != s->efer || *c->entry[0] != c->value[0] || *c->entry[1] != c->value[1] || *c->entry[2] != c->value[2] ||

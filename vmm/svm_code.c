@@ -32,12 +32,17 @@ static const uint8_t *ram_at(const struct vcpu *v, uint64_t gpa)
 	return s == &v->vm->mem.slot[0] ? (const uint8_t *)(uintptr_t)(s->hpa + (gpa - s->gpa)) : NULL;
 }
 
+struct way {
+	const struct vcpu *v;
+	struct svm_code *c;
+};
+
 /* Reads an entry and notes it, as the aligned eight bytes around it. */
 static int table_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
 {
-	struct vcpu *v = arg;
-	struct svm_code *c = &((struct svm_vcpu *)v->arch)->code;
-	const uint64_t *entry = (const uint64_t *)(const void *)ram_at(v, addr & ~7ull);
+	const struct way *way = arg;
+	struct svm_code *c = way->c;
+	const uint64_t *entry = (const uint64_t *)(const void *)ram_at(way->v, addr & ~7ull);
 
 	if (!entry || c->steps == SVM_CODE_STEPS)
 		return -1;
@@ -50,7 +55,8 @@ static int table_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
 
 static bool find_way(struct vcpu *v, struct svm_code *c, uint64_t linear)
 {
-	struct walk_mem mem = { .read = table_read, .arg = v };
+	struct way way = { v, c };
+	struct walk_mem mem = { .read = table_read, .arg = &way };
 	struct walk_result r;
 	struct walk_mode m;
 	bool long_cs = vcpu_mode(v) == INSN_64;
@@ -72,8 +78,8 @@ const uint8_t *svm_code_find(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	const struct vmcb_save *s = &a->vmcb->save;
-	struct svm_code *c = &a->code;
 	uint64_t linear = s->rip + s->cs.base;
+	struct svm_code *c = &a->code[linear >> PAGE_SHIFT & (SVM_CODE_PAGES - 1)];
 
 	if (!find_way(v, c, linear)) {
 		forget(c);
@@ -88,5 +94,6 @@ const uint8_t *svm_code_find(struct vcpu *v)
 
 void svm_code_init(struct svm_vcpu *a)
 {
-	forget(&a->code);
+	for (unsigned i = 0; i < SVM_CODE_PAGES; i++)
+		forget(&a->code[i]);
 }

@@ -139,9 +139,6 @@ static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
 	if (x->info1 & PF_RSVD)
 		x->kind = EXIT_SLAT_MISCONFIG;
 	x->slat.gpa = x->info2;
-	x->slat.gla = 0;
-	x->slat.gla_valid = false;
-	x->slat.present = x->info1 & PF_P;
 	x->slat.write = x->info1 & PF_W;
 	x->slat.fetch = x->info1 & PF_FETCH;
 	x->slat.walk = x->info1 & NPF_WALK;
@@ -266,6 +263,17 @@ static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vm_exit
 	return exit_handle(v);
 }
 
+/* The first write to a tracked page comes this way. */
+static __attribute__((noinline)) bool exited_by_npf(struct vcpu *v, struct vm_exit *x)
+{
+	x->kind = EXIT_SLAT_FAULT;
+	x->insn_len = 0;
+	x->interrupted.valid = false;
+	fill_npf(v->arch, x);
+	irq_poll();
+	return exit_handle(v);
+}
+
 bool svm_exited(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
@@ -278,8 +286,10 @@ bool svm_exited(struct vcpu *v)
 	x->info2 = b->control.exit_info2;
 	vmcb_set_clean(b, a->cpu->clean);
 	svm_state_take(v, b);
-	if (code >= SVM_EXIT_TABLE || !rows[code].plain || !a->quiet || b->control.exit_int_info & EVENT_VALID)
+	if (!a->quiet || b->control.exit_int_info & EVENT_VALID)
 		return exited_rare(v, x);
+	if (code >= SVM_EXIT_TABLE || !rows[code].plain)
+		return code == SVM_NPF ? exited_by_npf(v, x) : exited_rare(v, x);
 	x->insn_len = length(a, &rows[code], a->cpu->features & SVM_FEATURE_NRIPS ? NULL : svm_code_at(a));
 	if (!x->insn_len)
 		return exited_rare(v, x);

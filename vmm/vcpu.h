@@ -136,10 +136,8 @@ struct vm_exit {
 			bool write;
 		} dr;
 		struct {
-			uint64_t gpa, gla;
-			bool gla_valid;
+			uint64_t gpa;
 			bool write, fetch;
-			bool present;      /* the leaf was readable: a permission was missing */
 			bool walk;         /* the access was the CPU's walk of the guest's page tables (incl. A/D updates) */
 		} slat;
 		struct {

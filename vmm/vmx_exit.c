@@ -169,18 +169,20 @@ static void read_task(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 	x->task.error = x->task.has_error ? x->interrupted.error : 0;
 }
 
+static inline void read_ept_access(struct vm_exit *x, uint64_t q)
+{
+	x->slat.write = q & EPTV_WRITE;
+	x->slat.fetch = q & EPTV_FETCH;
+	x->slat.walk = (q & (EPTV_LINEAR_VALID | EPTV_TRANSLATED)) == EPTV_LINEAR_VALID;
+}
+
 /* Table 28-7. With A and D bits on, the CPU's walk of guest tables counts as writes, whatever it does there (29.3.3.2). */
 static void read_ept_violation(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 {
 	uint64_t q = x->info1;
 
 	x->slat.gpa = x->info2 = vmread(a, VMCS_GUEST_PHYSICAL);
-	x->slat.gla_valid = q & EPTV_LINEAR_VALID;
-	x->slat.gla = x->slat.gla_valid ? vmread(a, VMCS_GUEST_LINEAR) : 0;
-	x->slat.write = q & EPTV_WRITE;
-	x->slat.fetch = q & EPTV_FETCH;
-	x->slat.present = q & EPTV_READABLE;
-	x->slat.walk = x->slat.gla_valid && !(q & EPTV_TRANSLATED);
+	read_ept_access(x, q);
 	if (q & EPTV_NMI_UNBLOCKED)
 		block_nmi_again(v, x);
 }
@@ -189,8 +191,7 @@ static void read_ept_misconfig(struct vcpu *v, struct vmx_vcpu *a, struct vm_exi
 {
 	(void)v;
 	x->slat.gpa = x->info2 = vmread(a, VMCS_GUEST_PHYSICAL);
-	x->slat.gla_valid = x->slat.write = x->slat.fetch = x->slat.present = x->slat.walk = false;
-	x->slat.gla = 0;
+	x->slat.write = x->slat.fetch = x->slat.walk = false;
 }
 
 static void read_pml_full(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
@@ -331,6 +332,27 @@ static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vmx_vcp
 	return exit_handle(v);
 }
 
+/* The first write to a tracked page comes this way; what the delivery of an event or an IRET adds to it is rare. */
+static __attribute__((noinline)) bool exited_by_ept(struct vcpu *v, struct vmx_vcpu *a)
+{
+	uint64_t q = vmread_uncounted(VMCS_QUALIFICATION);
+	struct vm_exit *x = &v->exit;
+
+	if (__builtin_expect((uint32_t)vmread_uncounted(VMCS_VECTORING_EVENT) & EVENT_INFO_VALID || q & EPTV_NMI_UNBLOCKED, 0))
+		return exited_rare(v, a, REASON_EPT_VIOLATION);
+	a->accesses += 3;
+	a->launched = true;
+	v->avail &= a->keeps;
+	x->kind = EXIT_SLAT_FAULT;
+	x->info1 = q;
+	x->insn_len = 0;
+	x->interrupted.valid = false;
+	x->slat.gpa = x->info2 = vmread_uncounted(VMCS_GUEST_PHYSICAL);
+	read_ept_access(x, q);
+	irq_poll();
+	return exit_handle(v);
+}
+
 bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a)
 {
 	uint32_t reason = (uint32_t)vmread(a, VMCS_EXIT_REASON);
@@ -339,7 +361,7 @@ bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a)
 	x->raw_reason = reason;
 	x->info1 = x->info2 = 0;
 	if (__builtin_expect(reason >= sizeof(rows) / sizeof(rows[0]) || rows[reason].fields != PLAIN, 0))
-		return exited_rare(v, a, reason);
+		return reason == REASON_EPT_VIOLATION ? exited_by_ept(v, a) : exited_rare(v, a, reason);
 	a->launched = true;
 	x->kind = rows[reason].kind;
 	v->avail &= a->keeps;
