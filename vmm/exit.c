@@ -12,19 +12,19 @@
 #include "vmm/report.h"
 #include "vmm/vm.h"
 
-static inline void skip(struct vcpu *v, struct vm_exit *x)
+static __attribute__((noinline)) void skip(struct vcpu *v, struct vm_exit *x)
 {
-	if (x->insn_len || vcpu_exit_length(v, x))
+	if (!vcpu_skip_plain(v, x->insn_len) && vcpu_exit_length(v, x))
 		vcpu_skip(v, x->insn_len);
 }
 
-static void exit_hlt(struct vcpu *v, struct vm_exit *x)
+static __attribute__((noinline)) void exit_hlt(struct vcpu *v, struct vm_exit *x)
 {
 	skip(v, x);
 	v->halted = !v->inject.valid;
 }
 
-static void exit_rdtsc(struct vcpu *v, struct vm_exit *x)
+static __attribute__((noinline)) void exit_rdtsc(struct vcpu *v, struct vm_exit *x)
 {
 	uint64_t tsc = rdtsc() + (uint64_t)v->vm->tsc_offset;
 
@@ -56,7 +56,7 @@ static bool double_fault_has_gate(struct vcpu *v)
 	return ok;
 }
 
-static void exit_exception(struct vcpu *v, struct vm_exit *x)
+static __attribute__((noinline)) void exit_exception(struct vcpu *v, struct vm_exit *x)
 {
 	if (x->exc.vector == VEC_MC) {
 		vcpu_park(v, "machine check while the guest ran");
@@ -80,12 +80,12 @@ static void exit_exception(struct vcpu *v, struct vm_exit *x)
 	vcpu_exception(v, x->exc.vector, x->exc.has_error, x->exc.error);
 }
 
-static void exit_task_switch(struct vcpu *v, struct vm_exit *x)
+static __attribute__((noinline)) void exit_task_switch(struct vcpu *v, struct vm_exit *x)
 {
 	vcpu_park(v, "hardware task switch to selector 0x%x: not supported", x->task.selector);
 }
 
-static void exit_entry_failed(struct vcpu *v)
+static __attribute__((noinline)) void exit_entry_failed(struct vcpu *v)
 {
 	char rule[sizeof(v->problem)];
 
@@ -95,71 +95,79 @@ static void exit_entry_failed(struct vcpu *v)
 
 static void note(struct vcpu *v, const struct vm_exit *x)
 {
-	struct vcpu_trace *t = &v->trace[v->trace_pos++ % VCPU_TRACE];
+	unsigned at = v->trace_pos++ % VCPU_TRACE;
 
-	t->kind = x->kind;
-	t->raw = (uint32_t)x->raw_reason;
-	t->info1 = x->info1;
+	v->trace_kind[at] = (uint8_t)x->kind;
+	v->trace[at] = (struct vcpu_trace){ .raw = x->raw_reason, .info1 = x->info1 };
 	v->exits[x->kind]++;
-	v->entries++;
 }
 
-/* Without branches: none of it is likely. */
+/* Flags that lie together, looked at as one. */
+#define FLAGS_TOGETHER(type, first, last, n)                                                                                       \
+	_Static_assert(offsetof(struct type, last) + sizeof(bool) == offsetof(struct type, first) + (n), "read as one")
+FLAGS_TOGETHER(vcpu, nmi_pending, parked, 4);
+FLAGS_TOGETHER(vm, attention, hold, 4);
+FLAGS_TOGETHER(cpu, irq_uart, irq_timer, 2);
+
 static inline bool goes_on(const struct vcpu *v)
 {
 	const struct vm *vm = v->vm;
+	uint32_t stops, waits, irqs = *(const volatile uint16_t *)&v->cpu->irq_uart;
 
-	return !(v->cpu->irq_uart | v->cpu->irq_timer | vm->attention | vm->rearm | vm->clock.changed | vm->intr_changed | v->nmi_pending |
-		 v->halted | v->waiting | v->parked | v->root_wanted);
+	__builtin_memcpy(&stops, &v->nmi_pending, sizeof(stops));
+	__builtin_memcpy(&waits, &vm->attention, sizeof(waits));
+	return !(stops | waits | irqs | vm->clock.changed | v->root_wanted);
+}
+
+static __attribute__((noinline)) bool skip_and_go(struct vcpu *v)
+{
+	skip(v, &v->exit);
+	return goes_on(v);
 }
 
 bool exit_handle(struct vcpu *v)
 {
-	struct vm_exit *x = &v->exit;
-
-	note(v, x);
-	/* An event whose delivery was cut short goes in again, unless what follows raises a fault of its own on top of it (SDM vol. 3,
-	 * 28.2.4; APM vol. 2, 15.7.2). */
-	if (x->interrupted.valid)
-		v->inject = x->interrupted;
-	switch (x->kind) {
+	note(v, &v->exit);
+	switch (v->exit.kind) {
 	case EXIT_NONE: break;
 	case EXIT_HOST_INTERRUPT: irq_poll(); break;
 	case EXIT_NMI: break;
-	case EXIT_EXCEPTION: exit_exception(v, x); break;
+	case EXIT_EXCEPTION: exit_exception(v, &v->exit); break;
 	case EXIT_IRQ_WINDOW: v->want_irq_window = false; break;
 	case EXIT_NMI_WINDOW: v->want_nmi_window = false; break;
-	case EXIT_CPUID: exit_cpuid(v); skip(v, x); break;
-	case EXIT_RDMSR: exit_rdmsr(v, x); break;
-	case EXIT_WRMSR: exit_wrmsr(v, x); break;
-	case EXIT_IO: exit_io(v, x); break;
-	case EXIT_HLT: exit_hlt(v, x); break;
-	case EXIT_CR: exit_cr(v, x); break;
-	case EXIT_XSETBV: exit_xsetbv(v, x); break;
+	case EXIT_CPUID: exit_cpuid(v); goto skip;
+	case EXIT_RDMSR: exit_rdmsr(v, &v->exit); break;
+	case EXIT_WRMSR: exit_wrmsr(v, &v->exit); break;
+	case EXIT_IO: exit_io(v, &v->exit); break;
+	case EXIT_HLT: exit_hlt(v, &v->exit); break;
+	case EXIT_CR: exit_cr(v, &v->exit); break;
+	case EXIT_XSETBV: exit_xsetbv(v, &v->exit); break;
 	case EXIT_INVD: /* the guest's memory is coherent with every device it has: dropping caches is writing them back */
 	case EXIT_WBINVD:
-	case EXIT_PAUSE: skip(v, x); break;
+	case EXIT_PAUSE: goto skip;
 	case EXIT_RDTSC:
-	case EXIT_RDTSCP: exit_rdtsc(v, x); break;
+	case EXIT_RDTSCP: exit_rdtsc(v, &v->exit); break;
 	case EXIT_RDPMC: vcpu_gp(v); break;
-	case EXIT_INVLPG: exit_invlpg(v, x); break;
+	case EXIT_INVLPG: exit_invlpg(v, &v->exit); break;
 	case EXIT_MONITOR: /* CPUID does not offer these */
 	case EXIT_MWAIT:
 	case EXIT_VIRT_INSN: vcpu_ud(v); break;
-	case EXIT_HYPERCALL: exit_hypercall(v, x); break;
-	case EXIT_TASK_SWITCH: exit_task_switch(v, x); break;
-	case EXIT_SLAT_FAULT: exit_slat_fault(v, x); break;
+	case EXIT_HYPERCALL: exit_hypercall(v, &v->exit); break;
+	case EXIT_TASK_SWITCH: exit_task_switch(v, &v->exit); break;
+	case EXIT_SLAT_FAULT: exit_slat_fault(v, &v->exit); break;
 	case EXIT_PML_FULL: dirty_log_full(&v->vm->dirty); break;
 	case EXIT_SLAT_MISCONFIG:
-		vcpu_park(v, "the VMM's second-level table entry for gpa 0x%llx is malformed", (unsigned long long)x->slat.gpa);
+		vcpu_park(v, "the VMM's second-level table entry for gpa 0x%llx is malformed", (unsigned long long)v->exit.slat.gpa);
 		break;
 	case EXIT_TRIPLE_FAULT: vcpu_park(v, "triple fault"); break;
 	case EXIT_SHUTDOWN: vcpu_park(v, "shutdown (INIT or SIPI without an APIC)"); break;
 	case EXIT_ENTRY_FAILED: exit_entry_failed(v); break;
 	case EXIT_DR:
 	default:
-		vcpu_park(v, "%s exit 0x%llx, which was not asked for", v->ops->name, (unsigned long long)x->raw_reason);
+		vcpu_park(v, "%s exit 0x%llx, which was not asked for", v->ops->name, (unsigned long long)v->exit.raw_reason);
 		break;
 	}
 	return goes_on(v);
+skip:
+	return vcpu_skip_plain(v, v->exit.insn_len) ? goes_on(v) : skip_and_go(v);
 }

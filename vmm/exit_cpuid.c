@@ -1,6 +1,7 @@
 /*
- * CPUID: what the guest is told, leaf by leaf. A leaf that the table does not name is all zero, so nothing of the host shows through by
- * accident. The guest sees one CPU, no APIC, no VMX or SVM, and only features that work without help from the VMM or that it helps with.
+ * CPUID: what the guest is told, leaf by leaf. A leaf that the table does not name is all zero, so nothing of the host shows
+ * through by accident. The guest sees one CPU, no APIC, no VMX or SVM, and only features that work without help from the VMM or
+ * that it helps with.
  */
 #include <stddef.h>
 
@@ -14,31 +15,34 @@
 #define BIT(n) (1u << (n))
 
 /* Leaf 1 ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND */
-#define F1_ECX (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(26) | BIT(28) | \
-		BIT(29) | BIT(30))
+#define F1_ECX                                                                                                                     \
+	(BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(26) | BIT(28) |      \
+	 BIT(29) | BIT(30))
 #define F1_ECX_OSXSAVE BIT(27)
 #define F1_ECX_HYPERVISOR BIT(31)
 /* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS */
-#define F1_EDX (0x1ffu | BIT(11) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | \
-		BIT(27))
+#define F1_EDX                                                                                                                     \
+	(0x1ffu | BIT(11) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) |    \
+	 BIT(27))
 /* Leaf 7.0 EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA; ECX: UMIP GFNI VAES VPCLMULQDQ; EDX: FSRM */
 #define F7_EBX (BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | BIT(24) | BIT(29))
 #define F7_ECX (BIT(2) | BIT(8) | BIT(9) | BIT(10))
 #define F7_EDX BIT(4)
 /* Leaf 0xd.1 EAX: XSAVEOPT XSAVEC XGETBV1, not XSAVES */
 #define FD1_EAX (BIT(0) | BIT(1) | BIT(2))
-/* Leaf 80000001 ECX: LAHF ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM; EDX: SYSCALL NX MMXEXT FFXSR 1G RDTSCP LM 3DNOWEXT 3DNOW, and
- * leaf 1's bits that AMD repeats */
+/* Leaf 80000001 ECX: LAHF ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM; EDX: SYSCALL NX MMXEXT FFXSR 1G RDTSCP LM 3DNOWEXT
+ * 3DNOW, and leaf 1's bits that AMD repeats */
 #define FE1_ECX (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(16) | BIT(21))
-#define FE1_EDX (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(27) | BIT(29) | BIT(30) | BIT(31) | (F1_EDX & 0x0183f3ffu & ~BIT(9)))
+#define FE1_EDX                                                                                                                    \
+	(BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(27) | BIT(29) | BIT(30) | BIT(31) | (F1_EDX & 0x0183f3ffu & ~BIT(9)))
 
 #define ANY UINT32_MAX
 
 struct cpuid_rule {
-	uint32_t leaf, sub;				 /* sub ANY: the leaf has no subleaves; else they follow each other from 0 on */
-	uint32_t mask[4];				 /* of what the host says: EAX EBX ECX EDX */
+	uint32_t leaf, sub; /* sub ANY: the leaf has no subleaves; else they follow each other from 0 on */
+	uint32_t mask[4];   /* of what the host says: EAX EBX ECX EDX */
 	void (*adjust)(const struct vcpu *v, uint32_t r[4]); /* then this, or NULL; all up to here once, by cpuid_setup */
-	void (*live)(struct vcpu *v);			 /* at each CPUID: changes the answer in v's registers; or NULL */
+	void (*live)(struct vcpu *v);			     /* at each CPUID: changes the answer in v's registers; or NULL */
 };
 
 static void leaf_0(const struct vcpu *v, uint32_t r[4])
@@ -57,9 +61,10 @@ static void leaf_1(const struct vcpu *v, uint32_t r[4])
 		r[2] &= ~(BIT(12) | BIT(26) | BIT(28) | BIT(29)); /* no XSAVE, so no AVX, FMA, F16C */
 }
 
+/* The guest never changes this bit without an exit, so v->cr4 has it right also while the group is not available. */
 static void osxsave(struct vcpu *v)
 {
-	if (vcpu_cr4(v) & CR4_OSXSAVE)
+	if (v->cr4 & CR4_OSXSAVE)
 		v->gpr[RCX] |= F1_ECX_OSXSAVE;
 }
 
@@ -153,7 +158,10 @@ static void leaf_ext8(const struct vcpu *v, uint32_t r[4])
 	r[0] &= 0xffff; /* physical and linear bits; no other guest size */
 }
 
-#define ALL { ~0u, ~0u, ~0u, ~0u }
+#define ALL                                                                                                                        \
+	{                                                                                                                          \
+		~0u, ~0u, ~0u, ~0u                                                                                                 \
+	}
 
 static const struct cpuid_rule rules[] = {
 	{ 0, ANY, ALL, leaf_0, NULL },
@@ -185,32 +193,29 @@ static const struct cpuid_rule rules[] = {
 #define RULES (sizeof(rules) / sizeof(rules[0]))
 
 /*
- * The answers are made once, so that an exit is a look-up: every group of leaves has 32 places, and a place says where the leaf's
- * answers begin and how many subleaves it has. Answer 0 is all zero, for the rest: beyond the highest basic leaf Intel's CPUs answer
- * with that leaf, AMD's with zeros (SDM vol. 2, CPUID); zeros are safe for both.
+ * The answers are made once, so that an exit is a look-up: every group of leaves has 32 places, for the answer to a leaf, or
+ * to its subleaf 0. Answer 0 is all zero, for the rest: beyond
+ * the highest basic leaf Intel's CPUs answer with that leaf, AMD's with zeros (SDM vol. 2, CPUID); zeros are safe for both.
  */
 #define GROUP 32u
 
 struct cpuid_answer {
 	uint32_t r[4];
 	void (*live)(struct vcpu *v);
+	uint32_t subs; /* how many subleaves the leaf has, with this one, where this is the first; 0: none */
 };
 
-static const uint32_t group_base[] = { 0, 0x80000000, 0x40000000 };
-#define GROUPS (sizeof(group_base) / sizeof(group_base[0]))
-
 static struct cpuid_answer answers[1 + RULES];
-static struct {
-	uint8_t first, subs; /* subs 0: the leaf has none */
-} places[GROUPS * GROUP];
+static const struct cpuid_answer *basic[GROUP], *extended[GROUP], *hypervisor[GROUP];
 
-/* The place of a leaf, or a negative number. */
-static inline int place_of(uint32_t leaf)
+/* Where the answer to a leaf is noted, or NULL. */
+static inline const struct cpuid_answer **place_of(uint32_t leaf)
 {
-	for (unsigned g = 0; g < GROUPS; g++)
-		if (leaf - group_base[g] < GROUP)
-			return (int)(g * GROUP + (leaf - group_base[g]));
-	return -1;
+	if (leaf < GROUP)
+		return &basic[leaf];
+	if (leaf - 0x80000000 < GROUP)
+		return &extended[leaf - 0x80000000];
+	return leaf - 0x40000000 < GROUP ? &hypervisor[leaf - 0x40000000] : NULL;
 }
 
 static void answer(const struct vcpu *v, const struct cpuid_rule *rule, struct cpuid_answer *to)
@@ -233,29 +238,41 @@ static void answer(const struct vcpu *v, const struct cpuid_rule *rule, struct c
 
 void cpuid_setup(const struct vcpu *v)
 {
+	struct cpuid_answer *first = answers;
+
+	for (unsigned i = 0; i < GROUP; i++)
+		basic[i] = extended[i] = hypervisor[i] = answers;
 	for (unsigned i = 0; i < RULES; i++) {
 		const struct cpuid_rule *rule = &rules[i];
-		int place = place_of(rule->leaf);
 
 		answer(v, rule, &answers[1 + i]);
 		if (rule->sub == ANY || rule->sub == 0)
-			places[place].first = (uint8_t)(1 + i);
+			*place_of(rule->leaf) = first = &answers[1 + i];
 		if (rule->sub != ANY)
-			places[place].subs = (uint8_t)(rule->sub + 1);
+			first->subs = rule->sub + 1;
 	}
+}
+
+static inline const struct cpuid_answer *look_up(uint32_t leaf, const uint64_t *sub)
+{
+	const struct cpuid_answer *a;
+
+	if (__builtin_expect(leaf < GROUP, 1)) {
+		a = basic[leaf];
+	} else {
+		const struct cpuid_answer **place = place_of(leaf);
+
+		a = place ? *place : answers;
+	}
+	if (__builtin_expect(a->subs, 0))
+		a = (uint32_t)*sub < a->subs ? a + (uint32_t)*sub : answers;
+	return a;
 }
 
 void exit_cpuid(struct vcpu *v)
 {
-	uint32_t sub = (uint32_t)v->gpr[RCX];
-	int place = place_of((uint32_t)v->gpr[RAX]);
-	const struct cpuid_answer *a = answers;
+	const struct cpuid_answer *a = look_up((uint32_t)v->gpr[RAX], &v->gpr[RCX]);
 
-	if (place >= 0) {
-		a += places[place].first;
-		if (places[place].subs)
-			a = sub < places[place].subs ? a + sub : answers;
-	}
 	v->gpr[RAX] = a->r[0];
 	v->gpr[RBX] = a->r[1];
 	v->gpr[RCX] = a->r[2];
@@ -278,7 +295,8 @@ uint64_t cpuid_xcr0_mask(void)
 uint64_t cpuid_cr4_mask(const struct vcpu *v)
 {
 	const struct cpu_features *f = &v->cpu->features;
-	uint64_t mask = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	uint64_t mask = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
+			CR4_OSXMMEXCPT;
 	uint32_t r[4] = { 0 };
 
 	if (f->max_leaf >= 7)

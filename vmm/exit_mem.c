@@ -33,13 +33,10 @@ void exit_strange_fault(struct vcpu *v, const char *what, uint64_t addr)
 		vcpu_park(v, "%s 0x%llx faults again and again though it is mapped", what, (unsigned long long)addr);
 }
 
-void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
+static __attribute__((noinline)) void not_tracked(struct vcpu *v, struct vm_exit *x)
 {
 	uint64_t gpa = x->slat.gpa;
 
-	/* A write, or the CPU setting A and D bits in guest tables that live in a tracked page. */
-	if ((x->slat.write || x->slat.walk) && dirty_write_fault(&v->vm->dirty, gpa))
-		return;
 	if (guest_mem_slot(&v->vm->mem, gpa)) {
 		exit_strange_fault(v, "gpa", gpa); /* RAM is always mapped read, write, execute */
 		return;
@@ -49,4 +46,11 @@ void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 		return;
 	}
 	exit_no_memory(v, x, gpa, x->slat.fetch);
+}
+
+void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
+{
+	/* A write, or the CPU setting A and D bits in guest tables that live in a tracked page. */
+	if (!(x->slat.write || x->slat.walk) || !dirty_write_fault(&v->vm->dirty, x->slat.gpa))
+		not_tracked(v, x);
 }

@@ -113,9 +113,10 @@ void report_vcpu(struct vcpu *v)
 	}
 	log_error("  last exits, oldest first:");
 	for (unsigned i = 0; i < VCPU_TRACE; i++) {
-		const struct vcpu_trace *t = &v->trace[(v->trace_pos + i) % VCPU_TRACE];
+		unsigned at = (v->trace_pos + i) % VCPU_TRACE;
 
-		if (t->kind)
-			log_error("    %-14s reason 0x%x info 0x%llx", exit_name(t->kind), t->raw, (unsigned long long)t->info1);
+		if (v->trace_kind[at])
+			log_error("    %-14s reason 0x%llx info 0x%llx", exit_name(v->trace_kind[at]),
+				  (unsigned long long)v->trace[at].raw, (unsigned long long)v->trace[at].info1);
 	}
 }

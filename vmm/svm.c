@@ -124,6 +124,7 @@ static int svm_create(struct vcpu *v)
 		return -ENOMEM;
 	}
 	set_up(v, a);
+	svm_code_init(a);
 	v->arch = a;
 	return 0;
 }
@@ -176,12 +177,13 @@ static void move_here(struct vcpu *v, struct svm_vcpu *a)
 {
 	a->cpu = v->cpu->virt;
 	a->generation = 0;
+	a->quiet = false;
 	vmcb_set_clean(a->vmcb, 0);
 	svm_save_host(a->cpu->host);
 }
 
 /* Emulators overwrite the save area with what they had loaded: only the copies in v still tell what was refused. */
-static void refused(struct vcpu *v, struct vm_exit *x)
+void svm_refused(struct vcpu *v, struct vm_exit *x)
 {
 	struct svm_vcpu *a = v->arch;
 	struct svm_check s;
@@ -201,7 +203,7 @@ static void refused(struct vcpu *v, struct vm_exit *x)
  * QEMU's TCG (7.2) answers a MOV CR3 that sets a reserved bit with VMEXIT_INVALID, in the middle of the guest's turn, where CPUs raise
  * #GP. RIP is on the instruction and all state is the guest's, as if MOV CR3 were intercepted; so that exit is made of it.
  */
-static bool quit_at_cr3(struct vcpu *v, struct vm_exit *x)
+bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 {
 	const struct svm_vcpu *a = v->arch;
 	struct svm_check s;
@@ -214,55 +216,41 @@ static bool quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 		if (svm_check(&s, v->problem, sizeof(v->problem)))
 			return false; /* VMRUN itself refused it */
 	}
-	svm_state_take(v);
+	svm_state_take(v, a->vmcb);
 	if (!svm_next_insn(v, &in) || !insn_is(&in, MAP_0F, OPCODE_MOV_TO_CR) || in.reg != 3)
 		return false;
 	x->raw_reason = SVM_CR0_WRITE + 3;
 	return true;
 }
 
-static inline void prepare(struct vcpu *v)
+static __attribute__((noinline)) void prepare_rare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 
 	a->checked = v->dirty & SVM_CHECKED;
 	if (a->checked)
-		vcpu_need(v, VG_ALL); /* for refused() */
+		vcpu_need(v, VG_ALL); /* for svm_refused */
 	svm_state_store(v);
 	svm_event_load(v);
 	load_asid(v);
 }
 
-bool svm_exited(struct vcpu *v)
+/* By far the most entries: nothing goes in, nothing is waited for, no translation is stale, and so it was at the last one. */
+void svm_prepare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	const struct vmcb *b = a->vmcb;
-	struct vm_exit *x = &v->exit;
+	bool rare = v->inject.valid | v->want_irq_window | v->want_nmi_window | v->nmi_blocked | v->shadow_ss | v->shadow_sti | a->flush |
+		    v->vm->slat.stale | !a->quiet;
 
-	x->raw_reason = b->control.exit_code;
-	x->info1 = b->control.exit_info1;
-	x->info2 = b->control.exit_info2;
-	x->insn_len = 0;
-	x->decode = false;
-	x->interrupted.valid = false;
-	if (SVM_INVALID(x->raw_reason) && !quit_at_cr3(v, x)) {
-		refused(v, x);
-		exit_handle(v);
-		return false;
+	if (rare || v->dirty > VG_RIP || b->control.int_ctl != ((uint32_t)v->cr8 | INT_CTL_MASKING) ||
+	    a->generation != a->cpu->generation) {
+		prepare_rare(v);
+		return;
 	}
-	vmcb_set_clean(b, a->cpu->features & SVM_FEATURE_VMCB_CLEAN && x->raw_reason != SVM_SHUTDOWN ? CLEAN_ALL : 0);
-	svm_state_take(v);
-	svm_exit_decode(v, x);
-	svm_event_take(v, x);
-	/*
-	 * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off: then this
-	 * is where they come in. Once for each exit, so that the guest gets on however fast they come.
-	 */
-	irq_poll();
-	if (!exit_handle(v))
-		return false;
-	prepare(v);
-	return true;
+	a->entry_rip = v->rip;
+	v->dirty = 0;
+	vmcb_put_plain(b, v->rip, v->gpr[RAX]);
 }
 
 static void svm_run(struct vcpu *v)
@@ -271,7 +259,7 @@ static void svm_run(struct vcpu *v)
 
 	if (a->cpu != v->cpu->virt)
 		move_here(v, a);
-	prepare(v);
+	svm_prepare(v);
 	svm_enter(v, address(a->vmcb), a->cpu->host);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/paging.h"
 #include "vmm/svm_check.h"
 #include "vmm/svm_vmcb.h"
 #include "vmm/vcpu.h"
@@ -84,6 +85,7 @@ struct svm_cpu {
 	uint64_t generation;      /* from 1 */
 	uint64_t hsave;           /* VM_HSAVE_PA */
 	uint64_t host;            /* VMSAVE area of the VMM's own state */
+	uint32_t clean;           /* CLEAN_*: what it keeps from an exit to the next entry */
 	bool long_mode;
 	bool irq_by_virq;         /* EVENTINJ is no safe way for interrupts (svm_event.c) */
 	bool forgets_exception;   /* EVENTINJ's exceptions do not count for #DF (svm_event.c) */
@@ -97,6 +99,19 @@ _Static_assert(sizeof(struct svm_cpu) <= PAGE_SIZE, "one frame");
 
 /* What one instruction is stepped for (svm_step.c). */
 enum svm_step { STEP_NONE, STEP_IRET, STEP_SHADOW };
+
+#define SVM_CODE_STEPS 4 /* levels of tables */
+#define SVM_CODE_PAGES 8u
+
+/* Where the bytes of a page of code were found last (svm_code.c). */
+struct svm_code {
+	uint64_t page;            /* linear address of the page, shifted; no such page: nothing is known */
+	uint64_t cr0, cr3, cr4, efer;
+	unsigned steps;
+	const uint64_t *entry[SVM_CODE_STEPS]; /* the guest's tables on the way, and what was read there */
+	uint64_t value[SVM_CODE_STEPS];
+	const uint8_t *bytes;     /* of the page */
+};
 
 /* Per vCPU: v->arch, a frame of its own. */
 struct svm_vcpu {
@@ -120,6 +135,7 @@ struct svm_vcpu {
 	uint32_t step_exceptions; /* intercepted but for the step */
 	bool checked;             /* the last entry loaded new state that VMRUN checks */
 	uint64_t flushes;         /* of the TLB, for a report */
+	struct svm_code code[SVM_CODE_PAGES]; /* by the low bits of the page's address */
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
 
@@ -135,8 +151,27 @@ int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned
 void svm_fetch(struct vcpu *v, uint32_t groups);
 /** Writes dirty groups, RAX and CR2 into the VMCB. */
 void svm_state_store(struct vcpu *v);
+
+/* One bit for both kinds of shadow: the one that holds back more is assumed. NMI blocking svm_event.c keeps in v itself. */
+static inline void svm_take_shadow(struct vcpu *v, const struct vmcb *b)
+{
+	v->shadow_ss = b->control.int_state & INT_STATE_SHADOW;
+	v->shadow_sti = false;
+}
+
 /** After an exit: takes what is cheap; the rest is no longer available. */
-void svm_state_take(struct vcpu *v);
+static inline void svm_state_take(struct vcpu *v, const struct vmcb *b)
+{
+	v->gpr[RAX] = b->save.rax;
+	v->cr2 = b->save.cr2;
+	v->cr8 = b->control.int_ctl & 15; /* with V_INTR_MASKING the guest's CR8 is V_TPR (15.21.2) */
+	v->rip = b->save.rip;
+	v->gpr[RSP] = b->save.rsp;
+	v->rflags = b->save.rflags;
+	svm_take_shadow(v, b);
+	v->avail = VG_RIP | VG_RSP | VG_RFLAGS | VG_SHADOW | (paging_shadow(v) ? VG_PAGING : 0); /* changed by exits alone then */
+}
+
 /** What svm_check looks at, of an entry that failed. */
 void svm_state_check(struct vcpu *v, struct svm_check *s);
 
@@ -147,7 +182,7 @@ void svm_state_check(struct vcpu *v, struct svm_check *s);
 
 /** Before an entry, after svm_state_store: turns v->inject and the wanted windows into VMCB fields. */
 void svm_event_load(struct vcpu *v);
-/** After an exit that svm_exit_decode has read: events that were cut short, windows that opened. May change x. */
+/** After an exit that has been read: events that were cut short, windows that opened. May change x. */
 void svm_event_take(struct vcpu *v, struct vm_exit *x);
 
 /* ---- svm_step.c: over one instruction */
@@ -168,9 +203,30 @@ bool svm_next_insn(struct vcpu *v, struct insn *in);
 
 /* ---- svm_exit.c: exit code and information -> struct vm_exit */
 
-void svm_exit_decode(struct vcpu *v, struct vm_exit *x);
+/** svm_entry.asm calls it after each exit: reads it and has it handled. Returns whether the guest goes on at once. */
+bool svm_exited(struct vcpu *v);
 /** The manual's name of an exit code, without VMEXIT_. */
 const char *svm_exit_name(uint64_t code);
+
+/* ---- svm_code.c */
+
+void svm_code_init(struct svm_vcpu *a);
+/** The bytes at RIP, at least four, where the last way to them still holds; else NULL. */
+static inline const uint8_t *svm_code_at(const struct svm_vcpu *a)
+{
+	const struct vmcb_save *s = &a->vmcb->save;
+	uint64_t linear = s->rip + s->cs.base, offset = linear & PAGE_MASK;
+	const struct svm_code *c = &a->code[linear >> PAGE_SHIFT & (SVM_CODE_PAGES - 1)];
+
+	if (c->page != linear >> PAGE_SHIFT || offset > PAGE_SIZE - 4 || c->cr3 != s->cr3 || c->cr0 != s->cr0 || c->cr4 != s->cr4 ||
+	    c->efer != s->efer || *c->entry[0] != c->value[0] || *c->entry[1] != c->value[1] || *c->entry[2] != c->value[2] ||
+	    *c->entry[3] != c->value[3])
+		return NULL;
+	return c->bytes + offset;
+}
+
+/** The same, but looks for a new way; NULL where there is none, or the instruction may go on in another page. Raises no fault. */
+const uint8_t *svm_code_find(struct vcpu *v);
 
 /* ---- svm_msr.c */
 
@@ -184,13 +240,17 @@ void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
 
 /* ---- svm.c */
 
-/** svm_entry.asm calls it after each exit: reads it, has it handled, prepares the next entry. Returns whether there is one now. */
-bool svm_exited(struct vcpu *v);
+/** Everything that an entry needs, from v to the VMCB. svm_entry.asm calls it between two entries. */
+void svm_prepare(struct vcpu *v);
+/** Whether an invalid state is QEMU's word for a MOV CR3 that should raise #GP; then *x is an intercepted MOV CR3. */
+bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x);
+/** VMRUN refused the state: fills *x and v->problem. */
+void svm_refused(struct vcpu *v, struct vm_exit *x);
 
 /* ---- svm_entry.asm */
 
 /**
- * Enters the guest, calls svm_exited at its exit, and comes back when that says so. Registers but RAX and RSP go from and to v->gpr.
+ * Enters the guest and calls svm_exited after its exit, and again as long as that says to go on. Registers but RAX and RSP go from and to v->gpr.
  * @vmcb, @host  physical addresses: the VMCB, the VMM's VMSAVE area
  * Interrupts must be off, and are off after it; what comes meanwhile makes the guest exit and stays pending. A pending NMI or SMI
  * is taken by the VMM's own handler before this returns.

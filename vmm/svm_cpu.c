@@ -131,6 +131,7 @@ static void detect(struct svm_cpu *c, const struct cpu_features *f)
 	c->revision = (uint8_t)r[EAX];
 	c->asids = r[EBX];
 	c->features = r[EDX];
+	c->clean = c->features & SVM_FEATURE_VMCB_CLEAN ? CLEAN_ALL : 0;
 	cpuid(LEAF_EXT_FEATURES, 0, r);
 	c->long_mode = r[EDX] & EXT_EDX_LM;
 	c->phys_bits = f->phys_bits;

@@ -5,7 +5,7 @@ section .text
 
 ; void svm_enter(struct vcpu *v, uint64_t vmcb, uint64_t host)
 ; The C function that handles an exit is called from here, so that exits which the guest goes on after need no callee's registers.
-extern svm_exited
+extern svm_exited, svm_prepare
 global svm_enter
 svm_enter:
 	push rbp
@@ -69,11 +69,14 @@ svm_enter:
 	lea rbp, [rsp + 64]		; svm_enter's frame, for a backtrace
 	call svm_exited
 	mov rdi, [rsp]
-	mov rsi, [rsp + 8]
 	test al, al
-	jnz .enter
+	jz .done
+	call svm_prepare
+	mov rdi, [rsp]
+	mov rsi, [rsp + 8]
+	jmp .enter
 
-	add rsp, 24
+.done:	add rsp, 24
 	pop r15
 	pop r14
 	pop r13

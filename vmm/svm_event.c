@@ -130,6 +130,8 @@ void svm_event_take(struct vcpu *v, struct vm_exit *x)
 	struct svm_vcpu *a = v->arch;
 
 	interrupted(v, x);
+	if (x->interrupted.valid)
+		v->inject = x->interrupted;
 	svm_step_take(v, x);
 	switch (x->raw_reason) {
 	case SVM_VINTR: x->kind = v->want_nmi_window && !v->nmi_blocked ? EXIT_NMI_WINDOW : EXIT_IRQ_WINDOW; break;

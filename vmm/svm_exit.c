@@ -1,4 +1,6 @@
 /* Exit code and information to struct vm_exit (APM vol. 2, 15.8 - 15.13, 15.25.6, appendix C), by one table. */
+#include "vmm/exit.h"
+#include "vmm/hw/hw.h"
 #include "vmm/hw/x86.h"
 #include "vmm/svm.h"
 
@@ -6,6 +8,9 @@ struct exit_row {
 	const char *name;
 	uint8_t kind;	  /* enum exit_kind; EXIT_NONE: we never ask for it */
 	bool instruction; /* exits on an instruction, which nRIP is behind (15.7.1) */
+	bool plain;	  /* and there is nothing more to it */
+	uint8_t len;	  /* of its form without prefixes, and those bytes; 0: it has operands */
+	uint32_t bytes, mask;
 	void (*fill)(const struct svm_vcpu *a, struct vm_exit *x);
 };
 
@@ -134,9 +139,6 @@ static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
 	if (x->info1 & PF_RSVD)
 		x->kind = EXIT_SLAT_MISCONFIG;
 	x->slat.gpa = x->info2;
-	x->slat.gla = 0;
-	x->slat.gla_valid = false;
-	x->slat.present = x->info1 & PF_P;
 	x->slat.write = x->info1 & PF_W;
 	x->slat.fetch = x->info1 & PF_FETCH;
 	x->slat.walk = x->info1 & NPF_WALK;
@@ -150,9 +152,11 @@ static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
 	{                                                                                                                          \
 		.name = name_, .kind = kind_                                                                                       \
 	}
-#define INSN(name_, kind_)                                                                                                         \
+/* Opcodes of one to three bytes, the first one in the low bits. */
+#define INSN(name_, kind_, len_, bytes_)                                                                                           \
 	{                                                                                                                          \
-		.name = name_, .kind = kind_, .instruction = true                                                                  \
+		.name = name_, .kind = kind_, .instruction = true, .plain = (kind_) != EXIT_NONE, .len = len_, .bytes = bytes_,    \
+		.mask = (1u << 8 * (len_)) - 1                                                                                     \
 	}
 
 static const struct exit_row rows[SVM_EXIT_TABLE] = {
@@ -167,39 +171,40 @@ static const struct exit_row rows[SVM_EXIT_TABLE] = {
 	[SVM_INIT] = EVENT("INIT", EXIT_SHUTDOWN),
 	[SVM_VINTR] = EVENT("VINTR", EXIT_IRQ_WINDOW), /* svm_event.c says which window */
 	[SVM_CR0_SELECTIVE] = { .name = "CR0_SEL_WRITE", .kind = EXIT_CR, .instruction = true, .fill = fill_cr },
-	[SVM_RDTSC] = INSN("RDTSC", EXIT_RDTSC),
-	[SVM_RDPMC] = INSN("RDPMC", EXIT_RDPMC),
-	[SVM_CPUID] = INSN("CPUID", EXIT_CPUID),
-	[SVM_IRET] = INSN("IRET", EXIT_NONE), /* svm_event.c */
-	[SVM_INVD] = INSN("INVD", EXIT_INVD),
-	[SVM_PAUSE] = INSN("PAUSE", EXIT_PAUSE),
-	[SVM_HLT] = INSN("HLT", EXIT_HLT),
+	[SVM_RDTSC] = INSN("RDTSC", EXIT_RDTSC, 2, 0x310f),
+	[SVM_RDPMC] = INSN("RDPMC", EXIT_RDPMC, 2, 0x330f),
+	[SVM_CPUID] = INSN("CPUID", EXIT_CPUID, 2, 0xa20f),
+	[SVM_IRET] = INSN("IRET", EXIT_NONE, 0, 0), /* svm_event.c */
+	[SVM_INVD] = INSN("INVD", EXIT_INVD, 2, 0x80f),
+	[SVM_PAUSE] = INSN("PAUSE", EXIT_PAUSE, 2, 0x90f3),
+	[SVM_HLT] = INSN("HLT", EXIT_HLT, 1, 0xf4),
 	[SVM_INVLPG] = { .name = "INVLPG", .kind = EXIT_INVLPG, .instruction = true, .fill = fill_invlpg },
-	[SVM_INVLPGA] = INSN("INVLPGA", EXIT_VIRT_INSN),
+	[SVM_INVLPGA] = INSN("INVLPGA", EXIT_VIRT_INSN, 0, 0),
 	[SVM_IOIO] = { .name = "IOIO", .kind = EXIT_IO, .fill = fill_io },
-	[SVM_MSR] = { .name = "MSR", .kind = EXIT_RDMSR, .instruction = true, .fill = fill_msr },
+	/* 0f 32 and 0f 30 */
+	[SVM_MSR] = { .name = "MSR", .kind = EXIT_RDMSR, .instruction = true, .len = 2, .bytes = 0x300f, .mask = 0xfdff, .fill = fill_msr },
 	[SVM_TASK_SWITCH] = { .name = "TASK_SWITCH", .kind = EXIT_TASK_SWITCH, .fill = fill_task },
 	[SVM_FERR_FREEZE] = { .name = "FERR_FREEZE", .kind = EXIT_EXCEPTION, .fill = fill_ferr },
 	[SVM_SHUTDOWN] = EVENT("SHUTDOWN", EXIT_TRIPLE_FAULT),
-	[SVM_VMRUN] = INSN("VMRUN", EXIT_VIRT_INSN),
-	[SVM_VMMCALL] = INSN("VMMCALL", EXIT_HYPERCALL),
-	[SVM_VMLOAD] = INSN("VMLOAD", EXIT_VIRT_INSN),
-	[SVM_VMSAVE] = INSN("VMSAVE", EXIT_VIRT_INSN),
-	[SVM_STGI] = INSN("STGI", EXIT_VIRT_INSN),
-	[SVM_CLGI] = INSN("CLGI", EXIT_VIRT_INSN),
-	[SVM_SKINIT] = INSN("SKINIT", EXIT_VIRT_INSN),
-	[SVM_RDTSCP] = INSN("RDTSCP", EXIT_RDTSCP),
-	[SVM_WBINVD] = INSN("WBINVD", EXIT_WBINVD),
-	[SVM_MONITOR] = INSN("MONITOR", EXIT_MONITOR),
-	[SVM_MWAIT] = INSN("MWAIT", EXIT_MWAIT),
-	[SVM_MWAIT_ARMED] = INSN("MWAIT_CONDITIONAL", EXIT_MWAIT),
-	[SVM_XSETBV] = INSN("XSETBV", EXIT_XSETBV),
+	[SVM_VMRUN] = INSN("VMRUN", EXIT_VIRT_INSN, 0, 0),
+	[SVM_VMMCALL] = INSN("VMMCALL", EXIT_HYPERCALL, 3, 0xd9010f),
+	[SVM_VMLOAD] = INSN("VMLOAD", EXIT_VIRT_INSN, 0, 0),
+	[SVM_VMSAVE] = INSN("VMSAVE", EXIT_VIRT_INSN, 0, 0),
+	[SVM_STGI] = INSN("STGI", EXIT_VIRT_INSN, 0, 0),
+	[SVM_CLGI] = INSN("CLGI", EXIT_VIRT_INSN, 0, 0),
+	[SVM_SKINIT] = INSN("SKINIT", EXIT_VIRT_INSN, 0, 0),
+	[SVM_RDTSCP] = INSN("RDTSCP", EXIT_RDTSCP, 3, 0xf9010f),
+	[SVM_WBINVD] = INSN("WBINVD", EXIT_WBINVD, 2, 0x90f),
+	[SVM_MONITOR] = INSN("MONITOR", EXIT_MONITOR, 3, 0xc8010f),
+	[SVM_MWAIT] = INSN("MWAIT", EXIT_MWAIT, 3, 0xc9010f),
+	[SVM_MWAIT_ARMED] = INSN("MWAIT_CONDITIONAL", EXIT_MWAIT, 0, 0),
+	[SVM_XSETBV] = INSN("XSETBV", EXIT_XSETBV, 3, 0xd1010f),
 	/* Not offered by CPUID, but these exist on newer CPUs and would run. */
-	[SVM_RDPRU] = INSN("RDPRU", EXIT_VIRT_INSN),
-	[SVM_INVLPGB] = INSN("INVLPGB", EXIT_VIRT_INSN),
-	[SVM_INVLPGB_ILLEGAL] = INSN("INVLPGB_ILLEGAL", EXIT_VIRT_INSN),
-	[SVM_MCOMMIT] = INSN("MCOMMIT", EXIT_VIRT_INSN),
-	[SVM_TLBSYNC] = INSN("TLBSYNC", EXIT_VIRT_INSN),
+	[SVM_RDPRU] = INSN("RDPRU", EXIT_VIRT_INSN, 0, 0),
+	[SVM_INVLPGB] = INSN("INVLPGB", EXIT_VIRT_INSN, 0, 0),
+	[SVM_INVLPGB_ILLEGAL] = INSN("INVLPGB_ILLEGAL", EXIT_VIRT_INSN, 0, 0),
+	[SVM_MCOMMIT] = INSN("MCOMMIT", EXIT_VIRT_INSN, 0, 0),
+	[SVM_TLBSYNC] = INSN("TLBSYNC", EXIT_VIRT_INSN, 0, 0),
 };
 
 static const struct exit_row npf = { .name = "NPF", .kind = EXIT_SLAT_FAULT, .fill = fill_npf };
@@ -217,18 +222,82 @@ const char *svm_exit_name(uint64_t code)
 	return SVM_INVALID(code) ? "INVALID" : row_of(code)->name;
 }
 
-void svm_exit_decode(struct vcpu *v, struct vm_exit *x)
+/* The instruction's length, by nRIP or by its bytes, if these are the plain form. 0: left to the decoder. */
+static inline uint8_t length(const struct svm_vcpu *a, const struct exit_row *row, const uint8_t *code)
 {
-	const struct svm_vcpu *a = v->arch;
-	const struct exit_row *row = row_of(x->raw_reason);
 	uint64_t len;
+	uint32_t bytes;
 
-	x->kind = row->kind == EXIT_NONE ? EXIT_UNKNOWN : row->kind;
-	if (row->instruction && (a->cpu->features & SVM_FEATURE_NRIPS)) {
+	if (a->cpu->features & SVM_FEATURE_NRIPS) {
 		len = a->vmcb->control.nrip - a->vmcb->save.rip;
-		if (len <= INSN_MAX) /* a wrap at the segment's end: left to the decoder */
-			x->insn_len = (uint8_t)len;
+		return len <= INSN_MAX ? (uint8_t)len : 0; /* it wraps at the segment's end */
 	}
+	if (!code)
+		return 0;
+	__builtin_memcpy(&bytes, code, sizeof(bytes));
+	return (bytes ^ row->bytes) & row->mask ? 0 : row->len;
+}
+
+static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vm_exit *x)
+{
+	struct svm_vcpu *a = v->arch;
+	const struct exit_row *row;
+
+	x->decode = false;
+	x->interrupted.valid = false;
+	if (SVM_INVALID(x->raw_reason) && !svm_quit_at_cr3(v, x)) {
+		svm_refused(v, x);
+		return exit_handle(v);
+	}
+	if (x->raw_reason == SVM_SHUTDOWN)
+		vmcb_set_clean(a->vmcb, 0);
+	row = row_of(x->raw_reason);
+	x->kind = row->kind == EXIT_NONE ? EXIT_UNKNOWN : row->kind;
+	x->insn_len = 0;
+	if (row->instruction && (a->cpu->features & SVM_FEATURE_NRIPS || row->len))
+		x->insn_len = length(a, row, a->cpu->features & SVM_FEATURE_NRIPS ? NULL : svm_code_find(v));
 	if (row->fill)
 		row->fill(a, x);
+	svm_event_take(v, x);
+	irq_poll();
+	return exit_handle(v);
+}
+
+/* The first write to a tracked page comes this way. */
+static __attribute__((noinline)) bool exited_by_npf(struct vcpu *v, struct vm_exit *x)
+{
+	x->kind = EXIT_SLAT_FAULT;
+	x->insn_len = 0;
+	x->interrupted.valid = false;
+	fill_npf(v->arch, x);
+	irq_poll();
+	return exit_handle(v);
+}
+
+bool svm_exited(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+	const struct vmcb *b = a->vmcb;
+	struct vm_exit *x = &v->exit;
+	uint64_t code = b->control.exit_code;
+
+	x->raw_reason = code;
+	x->info1 = b->control.exit_info1;
+	x->info2 = b->control.exit_info2;
+	vmcb_set_clean(b, a->cpu->clean);
+	svm_state_take(v, b);
+	if (!a->quiet || b->control.exit_int_info & EVENT_VALID)
+		return exited_rare(v, x);
+	if (code >= SVM_EXIT_TABLE || !rows[code].plain)
+		return code == SVM_NPF ? exited_by_npf(v, x) : exited_rare(v, x);
+	x->insn_len = length(a, &rows[code], a->cpu->features & SVM_FEATURE_NRIPS ? NULL : svm_code_at(a));
+	if (!x->insn_len)
+		return exited_rare(v, x);
+	x->kind = rows[code].kind;
+	/*
+	 * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off: then this
+	 * is where they come in. Once for each exit, so that the guest gets on however fast they come.
+	 */
+	irq_poll();
+	return exit_handle(v);
 }

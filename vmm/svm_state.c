@@ -53,13 +53,6 @@ static void segment_store(struct vcpu *v, enum vseg n)
 		      (struct vmcb_segment){ .sel = s->sel, .attr = (uint16_t)attr, .limit = s->limit, .base = s->base });
 }
 
-/* One bit for both kinds of shadow: the one that holds back more is assumed. NMI blocking svm_event.c keeps in v itself. */
-static void fetch_shadow(struct vcpu *v)
-{
-	v->shadow_ss = vmcb_of(v)->control.int_state & INT_STATE_SHADOW;
-	v->shadow_sti = false;
-}
-
 static void fetch_group(struct vcpu *v, uint32_t group)
 {
 	const struct vmcb *b = vmcb_of(v);
@@ -81,7 +74,7 @@ static void fetch_group(struct vcpu *v, uint32_t group)
 	case VG_DR7: v->dr7 = s->dr7; break;
 	case VG_GDTR: v->gdtr = (struct vtable){ .base = s->gdtr.base, .limit = s->gdtr.limit & 0xffff }; break;
 	case VG_IDTR: v->idtr = (struct vtable){ .base = s->idtr.base, .limit = s->idtr.limit & 0xffff }; break;
-	case VG_SHADOW: fetch_shadow(v); break;
+	case VG_SHADOW: svm_take_shadow(v, b); break;
 	default: segment_fetch(v, (enum vseg)(__builtin_ctz(group) - __builtin_ctz(VG_SEG(0)))); break;
 	}
 }
@@ -148,20 +141,6 @@ void svm_state_store(struct vcpu *v)
 	vmcb_set_rax(b, v->gpr[RAX]);
 	vmcb_set_cr2(b, v->cr2);
 	write_cr2(v->cr2); /* Bochs 2.7 does not load the VMCB's */
-}
-
-void svm_state_take(struct vcpu *v)
-{
-	const struct vmcb *b = vmcb_of(v);
-
-	v->gpr[RAX] = b->save.rax;
-	v->cr2 = b->save.cr2;
-	v->cr8 = b->control.int_ctl & 15; /* with V_INTR_MASKING the guest's CR8 is V_TPR (15.21.2) */
-	v->rip = b->save.rip;
-	v->gpr[RSP] = b->save.rsp;
-	v->rflags = b->save.rflags;
-	fetch_shadow(v);
-	v->avail = VG_RIP | VG_RSP | VG_RFLAGS | VG_SHADOW | (paging_shadow(v) ? VG_PAGING : 0); /* changed by exits alone then */
 }
 
 void svm_state_check(struct vcpu *v, struct svm_check *s)

@@ -83,8 +83,11 @@ void vcpu_page_fault(struct vcpu *v, uint64_t addr, uint32_t error)
 	vcpu_exception(v, VEC_PF, true, error);
 }
 
-void vcpu_skip_rare(struct vcpu *v, uint64_t rip)
+void vcpu_skip(struct vcpu *v, unsigned len)
 {
+	uint64_t rip = vcpu_rip(v) + len;
+
+	vcpu_need(v, VCPU_SKIP_NEEDS);
 	/* Outside of 64-bit mode RIP has 32 bits; only a carry out of them needs to know the mode. */
 	if (rip >> 32 && !(v->rip >> 32) && vcpu_mode(v) != INSN_64)
 		rip &= 0xffffffff;

@@ -115,7 +115,7 @@ enum exit_kind {
 struct vm_exit {
 	enum exit_kind kind;
 	uint64_t raw_reason, info1, info2; /* VMX: reason, qualification, gpa; SVM: EXITCODE, EXITINFO1, EXITINFO2 */
-	uint8_t insn_len;                  /* 0: not told by the CPU; vcpu_exit_length decodes */
+	uint8_t insn_len;                  /* 0: not told by the CPU; vcpu_exit_length decodes. Else VCPU_SKIP_NEEDS are available */
 	bool decode;                       /* operands below were not told by the CPU: vcpu_exit_operands fills them in */
 	union {
 		struct {
@@ -136,10 +136,8 @@ struct vm_exit {
 			bool write;
 		} dr;
 		struct {
-			uint64_t gpa, gla;
-			bool gla_valid;
+			uint64_t gpa;
 			bool write, fetch;
-			bool present;      /* the leaf was readable: a permission was missing */
 			bool walk;         /* the access was the CPU's walk of the guest's page tables (incl. A/D updates) */
 		} slat;
 		struct {
@@ -155,7 +153,9 @@ struct vm_exit {
 			uint32_t error;
 		} task;
 	};
-	struct vevent interrupted;         /* the event whose delivery this exit cut short */
+	/* The event whose delivery this exit cut short. The vendor part has put it into v->inject too: it goes in again, unless what
+	 * follows raises a fault of its own on top of it (SDM vol. 3, 28.2.4; APM vol. 2, 15.7.2). */
+	struct vevent interrupted;
 };
 
 /* MSRs that live in the control structure or in CPU registers of the guest; ops->msr_get and msr_set move them. */
@@ -165,8 +165,7 @@ enum vmsr { VMSR_STAR, VMSR_LSTAR, VMSR_CSTAR, VMSR_SFMASK, VMSR_KERNEL_GS_BASE,
 #define VCPU_TRACE 32
 
 struct vcpu_trace {
-	uint32_t kind, raw;
-	uint64_t info1;
+	uint64_t raw, info1;
 };
 
 struct vcpu {
@@ -185,7 +184,7 @@ struct vcpu {
 
 	struct vevent inject;   /* goes in with the next entry; the vendor part clears it */
 	bool want_irq_window, want_nmi_window;
-	bool nmi_pending;
+	bool nmi_pending;       /* this and the next three together: exit.c reads them as one */
 	bool halted;
 	bool waiting;           /* a hypercall waits for the stream */
 	bool parked;            /* never enters again until reset */
@@ -203,8 +202,8 @@ struct vcpu {
 
 	struct vm_exit exit;    /* the last one */
 	uint64_t exits[EXIT_KINDS];
-	uint64_t entries;
 	struct vcpu_trace trace[VCPU_TRACE];
+	uint8_t trace_kind[VCPU_TRACE]; /* enum exit_kind */
 	unsigned trace_pos;
 };
 
@@ -348,22 +347,20 @@ void vcpu_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t err
 /** #PF with CR2. */
 void vcpu_page_fault(struct vcpu *v, uint64_t addr, uint32_t error);
 
-/** vcpu_skip where RIP carries into its upper half, a shadow ends or TF or RF is set. */
-void vcpu_skip_rare(struct vcpu *v, uint64_t rip);
-
 /** Moves RIP past the instruction that was handled: wraps by mode, ends the STI/MOV SS shadow, raises #DB when TF is set. */
-static inline void vcpu_skip(struct vcpu *v, unsigned len)
-{
-	uint64_t rip;
+void vcpu_skip(struct vcpu *v, unsigned len);
 
-	vcpu_need(v, VCPU_SKIP_NEEDS);
-	rip = v->rip + len;
-	if (__builtin_expect((rip ^ v->rip) >> 32 || v->shadow_sti || v->shadow_ss || v->rflags & (RFLAGS_TF | RFLAGS_RF), 0)) {
-		vcpu_skip_rare(v, rip);
-		return;
-	}
+/** vcpu_skip by exit.insn_len, if that is known and nothing else follows. Else false, and nothing is done. */
+static inline bool vcpu_skip_plain(struct vcpu *v, unsigned len)
+{
+	uint64_t rip = v->rip + len;
+
+	if (!len || (uint32_t)rip < len || v->shadow_sti || v->shadow_ss ||
+	    v->rflags & (RFLAGS_TF | RFLAGS_RF))
+		return false;
 	v->rip = rip;
 	v->dirty |= VG_RIP;
+	return true;
 }
 
 /** Length of the exiting instruction: told by the CPU, or decoded from guest memory. 0: it could not be read (a fault was queued). */

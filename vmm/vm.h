@@ -41,6 +41,7 @@ struct vm {
 	struct loader_blob kernel, module[BOOT_MODULES_MAX];
 	unsigned module_count;
 
+	/* These four together: exit.c reads them as one. */
 	bool attention;                        /* something outside of the vCPU wants to be looked at before the next entry */
 	bool intr_changed;                     /* pc_intr is to be asked before the next entry */
 	bool rearm;                            /* a deadline came nearer: set the timer again */

@@ -372,15 +372,31 @@ static void set_windows(struct vcpu *v, struct vmx_vcpu *a)
 	}
 }
 
-void vmx_prepare_rare(struct vcpu *v, struct vmx_vcpu *a)
+static __attribute__((noinline)) void prepare_rare(struct vcpu *v, struct vmx_vcpu *a)
 {
 	if (v->dirty)
 		vmx_write_back(v);
 	if (v->inject.valid)
 		vmx_put_event(v);
+	/* The VMM changes it with an event or by a reset only; for all else it stays in the CPU. Writing is far dearer than reading. */
+	if (v->cr2 != read_cr2())
+		write_cr2(v->cr2);
 	set_windows(v, a);
 	if (a->flush_slat || a->flush_tlb || v->vm->slat.stale)
 		flush(v, a);
+}
+
+void vmx_prepare(struct vcpu *v, struct vmx_vcpu *a)
+{
+	bool rare = v->inject.valid | v->want_irq_window | v->want_nmi_window | a->windows | a->flush_slat | a->flush_tlb |
+		    v->vm->slat.stale;
+
+	if (__builtin_expect(rare || v->dirty > VG_RIP, 0)) {
+		prepare_rare(v, a);
+	} else if (v->dirty) {
+		vmwrite(a, VMCS_GUEST_RIP, v->rip);
+		v->dirty = 0;
+	}
 }
 
 static void vmx_run(struct vcpu *v)

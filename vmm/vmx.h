@@ -48,8 +48,8 @@ struct vmx_vcpu {
 	uint64_t cr0_owned, cr4_owned;	 /* bits whose guest view is the read shadow, and whose change exits */
 	uint64_t cr0_shadow, cr4_shadow; /* as the VMCS has them */
 	uint32_t keeps;			 /* VG_* that the guest can't change without an exit */
-	bool windows;			 /* ctl.proc asks for a window */
 	bool flush_slat, flush_tlb;
+	bool windows;			 /* ctl.proc asks for a window */
 	uint16_t vpid;
 	uint64_t eptp;
 	uint64_t pml;	   /* DIRTY_LOG_PAGES pages of page-modification log */
@@ -64,16 +64,22 @@ _Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0 && offsetof(struct vmx_v
 /** A field that the VMX part knows failed to be read or written: a bug. Panics with its name and the VM-instruction error. */
 _Noreturn void vmx_access_failed(bool write, enum vmcs_field f, uint64_t value);
 
-static inline uint64_t vmread(struct vmx_vcpu *a, enum vmcs_field f)
+/** A read that its caller counts, together with others. */
+static inline uint64_t vmread_uncounted(enum vmcs_field f)
 {
 	uint64_t value;
 	bool failed;
 
-	a->accesses++;
 	__asm__ volatile("vmread %2, %0" : "=r"(value), "=@ccbe"(failed) : "r"((uint64_t)f) : "memory");
 	if (__builtin_expect(failed, 0))
 		vmx_access_failed(false, f, 0);
 	return value;
+}
+
+static inline uint64_t vmread(struct vmx_vcpu *a, enum vmcs_field f)
+{
+	a->accesses++;
+	return vmread_uncounted(f);
 }
 
 static inline void vmwrite(struct vmx_vcpu *a, enum vmcs_field f, uint64_t value)
@@ -124,22 +130,15 @@ void vmx_host_state(struct vmx_vcpu *a);
 
 void vmx_fetch(struct vcpu *v, uint32_t groups);
 
-static inline void vmx_fetch_shadow(struct vcpu *v, struct vmx_vcpu *a)
+/** VG_SHADOW of v, from the VMCS's interruptibility state. */
+static inline void vmx_take_shadow(struct vcpu *v, uint64_t blocked)
 {
-	uint32_t blocked = (uint32_t)vmread(a, VMCS_GUEST_INTERRUPTIBILITY);
-
-	v->shadow_sti = blocked & BLOCKED_STI;
-	v->shadow_ss = blocked & BLOCKED_SS;
-	v->nmi_blocked = blocked & BLOCKED_NMI;
-}
-
-/** Makes VCPU_SKIP_NEEDS available, of which nothing is. */
-static inline void vmx_fetch_skip(struct vcpu *v, struct vmx_vcpu *a)
-{
-	v->rip = vmread(a, VMCS_GUEST_RIP);
-	v->rflags = vmread(a, VMCS_GUEST_RFLAGS);
-	vmx_fetch_shadow(v, a);
-	v->avail |= VCPU_SKIP_NEEDS;
+	v->shadow_sti = v->shadow_ss = v->nmi_blocked = false;
+	if (__builtin_expect(blocked, 0)) {
+		v->shadow_sti = blocked & BLOCKED_STI;
+		v->shadow_ss = blocked & BLOCKED_SS;
+		v->nmi_blocked = blocked & BLOCKED_NMI;
+	}
 }
 
 /** Writes the dirty groups back, and what follows from them: IA-32e mode guest, PDPTEs, pending single-step. */
@@ -156,27 +155,12 @@ void vmx_pml_start(struct vcpu *v, struct vmx_vcpu *a);
 
 /* ---- vmx.c */
 
-/** The part of vmx_prepare that few entries need. */
-void vmx_prepare_rare(struct vcpu *v, struct vmx_vcpu *a);
-
-/** Everything that an entry needs: dirty groups, an event, windows, flushes. */
-static inline void vmx_prepare(struct vcpu *v, struct vmx_vcpu *a)
-{
-	if (v->dirty == VG_RIP) {
-		vmwrite(a, VMCS_GUEST_RIP, v->rip);
-		v->dirty = 0;
-	}
-	if (__builtin_expect(v->dirty | v->inject.valid | v->want_irq_window | v->want_nmi_window | a->windows | a->flush_slat |
-				     a->flush_tlb | v->vm->slat.stale,
-			     0))
-		vmx_prepare_rare(v, a);
-}
+/** Everything that an entry needs: dirty groups, an event, windows, flushes. vmx_entry.asm calls it between two entries. */
+void vmx_prepare(struct vcpu *v, struct vmx_vcpu *a);
 
 /* ---- vmx_exit.c */
 
-/**
- * vmx_entry.asm calls it after each exit: reads it, has it handled, and prepares the next entry. Returns whether there is one now.
- */
+/** vmx_entry.asm calls it after each exit: reads it and has it handled. Returns whether the guest goes on at once. */
 bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a);
 /** The manual's name of a basic exit reason; never NULL. */
 const char *vmx_reason_name(uint32_t basic);
@@ -203,7 +187,7 @@ void vmx_dr6_set(struct vcpu *v, uint64_t keep, uint64_t bits);
 /* ---- vmx_entry.asm */
 
 /**
- * Loads the general registers and CR2, enters the guest, saves them after the exit and calls vmx_exited, as long as that says to go
+ * Loads the general registers, enters the guest, saves them and CR2 after the exit and calls vmx_exited, as long as that says to go
  * on. Returns VMX_OK when it did not, else why an entry failed: v->exit is that entry's then. Host RSP is written only when it
  * differs from a->host_rsp.
  */

@@ -5,12 +5,31 @@ bits 64
 VMCS_HOST_RSP	equ 0x6c14
 VCPU_CR2	equ 128
 
+; The general registers of the guest whose vCPU is at RDI. Flags stay.
+%macro load_guest 0
+	mov rax, [rdi + 0 * 8]
+	mov rcx, [rdi + 1 * 8]
+	mov rdx, [rdi + 2 * 8]
+	mov rbx, [rdi + 3 * 8]
+	mov rbp, [rdi + 5 * 8]
+	mov rsi, [rdi + 6 * 8]
+	mov r8, [rdi + 8 * 8]
+	mov r9, [rdi + 9 * 8]
+	mov r10, [rdi + 10 * 8]
+	mov r11, [rdi + 11 * 8]
+	mov r12, [rdi + 12 * 8]
+	mov r13, [rdi + 13 * 8]
+	mov r14, [rdi + 14 * 8]
+	mov r15, [rdi + 15 * 8]
+	mov rdi, [rdi + 7 * 8]
+%endmacro
+
 section .text
 
 ; unsigned vmx_enter(struct vcpu *v, struct vmx_vcpu *a)
 ; An exit restores RSP from the VMCS; RFLAGS is then 2, so interrupts are off and DF is clear (28.5.3). The C function that handles it
 ; is called from here, so that exits which the guest goes on after need no callee's registers. 0: exit, 1: CF, 2: ZF.
-extern vmx_exited
+extern vmx_exited, vmx_prepare
 global vmx_enter
 vmx_enter:
 	push rbp
@@ -29,32 +48,12 @@ vmx_enter:
 	vmwrite rax, rsp
 	jbe failed
 .host_rsp_written:
-enter:	mov rax, [rdi + VCPU_CR2]
-	mov rcx, cr2			; writing it is far dearer than reading
-	cmp rax, rcx
-	je cr2_loaded
-	mov cr2, rax
-cr2_loaded:
-	cmp qword [rsi + 8], 0		; the moves that follow keep ZF
-	mov rax, [rdi + 0 * 8]
-	mov rcx, [rdi + 1 * 8]
-	mov rdx, [rdi + 2 * 8]
-	mov rbx, [rdi + 3 * 8]
-	mov rbp, [rdi + 5 * 8]
-	mov rsi, [rdi + 6 * 8]
-	mov r8, [rdi + 8 * 8]
-	mov r9, [rdi + 9 * 8]
-	mov r10, [rdi + 10 * 8]
-	mov r11, [rdi + 11 * 8]
-	mov r12, [rdi + 12 * 8]
-	mov r13, [rdi + 13 * 8]
-	mov r14, [rdi + 14 * 8]
-	mov r15, [rdi + 15 * 8]
-	mov rdi, [rdi + 7 * 8]
-	jne resume
+	cmp qword [rsi + 8], 0
+	load_guest
+	jne .resume
 	vmlaunch
 	jmp failed
-resume:
+.resume:
 	vmresume
 
 ; The instruction before failed and fell through: CF without, ZF with an instruction error in the VMCS.
@@ -90,11 +89,16 @@ vmx_exit_point:
 	mov rsi, [rsp + 16]
 	lea rbp, [rsp + 64]		; vmx_enter's frame, for a backtrace
 	call vmx_exited
+	test al, al
+	jz done
 	mov rdi, [rsp + 8]
 	mov rsi, [rsp + 16]
-	test al, al
-	jnz enter
-	xor eax, eax
+	call vmx_prepare
+	mov rdi, [rsp + 8]
+	load_guest
+	vmresume
+	jmp failed
+done:	xor eax, eax
 
 leave:
 	add rsp, 24

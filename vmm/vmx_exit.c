@@ -13,6 +13,7 @@
  * gate and a triple fault. All other exits belong to instructions, or come between them when delivery is done.
  */
 #define VECT 4u
+#define PLAIN (LEN | 8u) /* and nothing else: by far the most exits of a guest that runs well */
 
 typedef void (*exit_reader)(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x);
 
@@ -26,16 +27,27 @@ static struct vevent event_from(struct vmx_vcpu *a, uint32_t info, enum vmcs_fie
 	return e;
 }
 
-static void read_interrupted(struct vmx_vcpu *a, struct vm_exit *x)
+/* What it takes to skip the instruction, as is most often done. */
+static inline void read_skip(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
+{
+	x->insn_len = (uint8_t)vmread_uncounted(VMCS_EXIT_INSN_LEN);
+	v->rip = vmread_uncounted(VMCS_GUEST_RIP);
+	v->rflags = vmread_uncounted(VMCS_GUEST_RFLAGS);
+	vmx_take_shadow(v, vmread_uncounted(VMCS_GUEST_INTERRUPTIBILITY));
+	a->accesses += 4;
+	v->avail |= VCPU_SKIP_NEEDS;
+}
+
+static void read_interrupted(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 {
 	uint32_t info = (uint32_t)vmread(a, VMCS_VECTORING_EVENT);
 
 	if (!(info & EVENT_INFO_VALID))
 		return;
 	x->interrupted = event_from(a, info, VMCS_VECTORING_EVENT_ERROR);
-	if (x->interrupted.type >= EVENT_SOFT_INT) {
+	if (x->interrupted.type >= EVENT_SOFT_INT)
 		x->interrupted.insn_len = (uint8_t)vmread(a, VMCS_EXIT_INSN_LEN);
-	}
+	v->inject = x->interrupted;
 }
 
 /*
@@ -77,7 +89,7 @@ static void read_event(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 		return;
 	}
 	e = event_from(a, info, VMCS_EXIT_EVENT_ERROR);
-	read_interrupted(a, x);
+	read_interrupted(v, a, x);
 	x->exc.vector = e.vector;
 	x->exc.has_error = e.has_error;
 	x->exc.error = e.error;
@@ -87,7 +99,7 @@ static void read_event(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 	if (e.vector == VEC_DB)
 		settle_debug(v, a);
 	if (e.type >= EVENT_SOFT_INT)
-		x->insn_len = (uint8_t)vmread(a, VMCS_EXIT_INSN_LEN);
+		read_skip(v, a, x);
 	if (info & EVENT_INFO_NMI_UNBLOCKED && e.vector != VEC_DF)
 		block_nmi_again(v, x);
 }
@@ -157,18 +169,20 @@ static void read_task(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 	x->task.error = x->task.has_error ? x->interrupted.error : 0;
 }
 
+static inline void read_ept_access(struct vm_exit *x, uint64_t q)
+{
+	x->slat.write = q & EPTV_WRITE;
+	x->slat.fetch = q & EPTV_FETCH;
+	x->slat.walk = (q & (EPTV_LINEAR_VALID | EPTV_TRANSLATED)) == EPTV_LINEAR_VALID;
+}
+
 /* Table 28-7. With A and D bits on, the CPU's walk of guest tables counts as writes, whatever it does there (29.3.3.2). */
 static void read_ept_violation(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
 {
 	uint64_t q = x->info1;
 
 	x->slat.gpa = x->info2 = vmread(a, VMCS_GUEST_PHYSICAL);
-	x->slat.gla_valid = q & EPTV_LINEAR_VALID;
-	x->slat.gla = x->slat.gla_valid ? vmread(a, VMCS_GUEST_LINEAR) : 0;
-	x->slat.write = q & EPTV_WRITE;
-	x->slat.fetch = q & EPTV_FETCH;
-	x->slat.present = q & EPTV_READABLE;
-	x->slat.walk = x->slat.gla_valid && !(q & EPTV_TRANSLATED);
+	read_ept_access(x, q);
 	if (q & EPTV_NMI_UNBLOCKED)
 		block_nmi_again(v, x);
 }
@@ -177,8 +191,7 @@ static void read_ept_misconfig(struct vcpu *v, struct vmx_vcpu *a, struct vm_exi
 {
 	(void)v;
 	x->slat.gpa = x->info2 = vmread(a, VMCS_GUEST_PHYSICAL);
-	x->slat.gla_valid = x->slat.write = x->slat.fetch = x->slat.present = x->slat.walk = false;
-	x->slat.gla = 0;
+	x->slat.write = x->slat.fetch = x->slat.walk = false;
 }
 
 static void read_pml_full(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
@@ -204,35 +217,35 @@ static const struct exit_row {
 	[7] = { "interrupt window", EXIT_IRQ_WINDOW, 0, NULL },
 	[8] = { "NMI window", EXIT_NMI_WINDOW, 0, NULL },
 	[9] = { "task switch", EXIT_TASK_SWITCH, LEN | QUAL | VECT, read_task },
-	[10] = { "CPUID", EXIT_CPUID, LEN, NULL },
-	[11] = { "GETSEC", EXIT_VIRT_INSN, LEN, NULL },
-	[12] = { "HLT", EXIT_HLT, LEN, NULL },
-	[13] = { "INVD", EXIT_INVD, LEN, NULL },
+	[10] = { "CPUID", EXIT_CPUID, PLAIN, NULL },
+	[11] = { "GETSEC", EXIT_VIRT_INSN, PLAIN, NULL },
+	[12] = { "HLT", EXIT_HLT, PLAIN, NULL },
+	[13] = { "INVD", EXIT_INVD, PLAIN, NULL },
 	[14] = { "INVLPG", EXIT_INVLPG, LEN | QUAL, NULL },
-	[15] = { "RDPMC", EXIT_RDPMC, LEN, NULL },
-	[16] = { "RDTSC", EXIT_RDTSC, LEN, NULL },
-	[17] = { "RSM", EXIT_VIRT_INSN, LEN, NULL },
-	[18] = { "VMCALL", EXIT_HYPERCALL, LEN, NULL },
-	[19] = { "VMCLEAR", EXIT_VIRT_INSN, LEN, NULL },
-	[20] = { "VMLAUNCH", EXIT_VIRT_INSN, LEN, NULL },
-	[21] = { "VMPTRLD", EXIT_VIRT_INSN, LEN, NULL },
-	[22] = { "VMPTRST", EXIT_VIRT_INSN, LEN, NULL },
-	[23] = { "VMREAD", EXIT_VIRT_INSN, LEN, NULL },
-	[24] = { "VMRESUME", EXIT_VIRT_INSN, LEN, NULL },
-	[25] = { "VMWRITE", EXIT_VIRT_INSN, LEN, NULL },
-	[26] = { "VMXOFF", EXIT_VIRT_INSN, LEN, NULL },
-	[27] = { "VMXON", EXIT_VIRT_INSN, LEN, NULL },
+	[15] = { "RDPMC", EXIT_RDPMC, PLAIN, NULL },
+	[16] = { "RDTSC", EXIT_RDTSC, PLAIN, NULL },
+	[17] = { "RSM", EXIT_VIRT_INSN, PLAIN, NULL },
+	[18] = { "VMCALL", EXIT_HYPERCALL, PLAIN, NULL },
+	[19] = { "VMCLEAR", EXIT_VIRT_INSN, PLAIN, NULL },
+	[20] = { "VMLAUNCH", EXIT_VIRT_INSN, PLAIN, NULL },
+	[21] = { "VMPTRLD", EXIT_VIRT_INSN, PLAIN, NULL },
+	[22] = { "VMPTRST", EXIT_VIRT_INSN, PLAIN, NULL },
+	[23] = { "VMREAD", EXIT_VIRT_INSN, PLAIN, NULL },
+	[24] = { "VMRESUME", EXIT_VIRT_INSN, PLAIN, NULL },
+	[25] = { "VMWRITE", EXIT_VIRT_INSN, PLAIN, NULL },
+	[26] = { "VMXOFF", EXIT_VIRT_INSN, PLAIN, NULL },
+	[27] = { "VMXON", EXIT_VIRT_INSN, PLAIN, NULL },
 	[28] = { "control-register access", EXIT_CR, LEN | QUAL, read_cr },
 	[29] = { "MOV DR", EXIT_DR, LEN | QUAL, read_dr },
 	[30] = { "I/O instruction", EXIT_IO, LEN | QUAL, read_io },
-	[31] = { "RDMSR", EXIT_RDMSR, LEN, NULL },
-	[32] = { "WRMSR", EXIT_WRMSR, LEN, NULL },
+	[31] = { "RDMSR", EXIT_RDMSR, PLAIN, NULL },
+	[32] = { "WRMSR", EXIT_WRMSR, PLAIN, NULL },
 	[33] = { "VM-entry failure: invalid guest state", EXIT_ENTRY_FAILED, QUAL, NULL },
 	[34] = { "VM-entry failure: MSR loading", EXIT_ENTRY_FAILED, QUAL, NULL },
 	[36] = { "MWAIT", EXIT_MWAIT, LEN | QUAL, NULL },
 	[37] = { "monitor trap flag", EXIT_UNKNOWN, 0, NULL },
-	[39] = { "MONITOR", EXIT_MONITOR, LEN, NULL },
-	[40] = { "PAUSE", EXIT_PAUSE, LEN, NULL },
+	[39] = { "MONITOR", EXIT_MONITOR, PLAIN, NULL },
+	[40] = { "PAUSE", EXIT_PAUSE, PLAIN, NULL },
 	[41] = { "VM-entry failure: machine check", EXIT_ENTRY_FAILED, 0, NULL },
 	[43] = { "TPR below threshold", EXIT_UNKNOWN, 0, NULL },
 	[44] = { "APIC access", EXIT_UNKNOWN, QUAL, NULL },
@@ -241,33 +254,33 @@ static const struct exit_row {
 	[47] = { "access to LDTR or TR", EXIT_UNKNOWN, LEN | QUAL, NULL },
 	[48] = { "EPT violation", EXIT_SLAT_FAULT, QUAL | VECT, read_ept_violation },
 	[49] = { "EPT misconfiguration", EXIT_SLAT_MISCONFIG, VECT, read_ept_misconfig },
-	[50] = { "INVEPT", EXIT_VIRT_INSN, LEN, NULL },
-	[51] = { "RDTSCP", EXIT_RDTSCP, LEN, NULL },
+	[50] = { "INVEPT", EXIT_VIRT_INSN, PLAIN, NULL },
+	[51] = { "RDTSCP", EXIT_RDTSCP, PLAIN, NULL },
 	[52] = { "VMX-preemption timer", EXIT_HOST_INTERRUPT, 0, NULL },
-	[53] = { "INVVPID", EXIT_VIRT_INSN, LEN, NULL },
-	[54] = { "WBINVD or WBNOINVD", EXIT_WBINVD, LEN, NULL },
-	[55] = { "XSETBV", EXIT_XSETBV, LEN, NULL },
+	[53] = { "INVVPID", EXIT_VIRT_INSN, PLAIN, NULL },
+	[54] = { "WBINVD or WBNOINVD", EXIT_WBINVD, PLAIN, NULL },
+	[55] = { "XSETBV", EXIT_XSETBV, PLAIN, NULL },
 	[56] = { "APIC write", EXIT_UNKNOWN, QUAL, NULL },
-	[57] = { "RDRAND", EXIT_UNKNOWN, LEN, NULL },
+	[57] = { "RDRAND", EXIT_UNKNOWN, PLAIN, NULL },
 	[58] = { "INVPCID", EXIT_UNKNOWN, LEN | QUAL, NULL },
-	[59] = { "VMFUNC", EXIT_VIRT_INSN, LEN, NULL },
-	[60] = { "ENCLS", EXIT_UNKNOWN, LEN, NULL },
-	[61] = { "RDSEED", EXIT_UNKNOWN, LEN, NULL },
+	[59] = { "VMFUNC", EXIT_VIRT_INSN, PLAIN, NULL },
+	[60] = { "ENCLS", EXIT_UNKNOWN, PLAIN, NULL },
+	[61] = { "RDSEED", EXIT_UNKNOWN, PLAIN, NULL },
 	[62] = { "page-modification log full", EXIT_PML_FULL, QUAL | VECT, read_pml_full },
-	[63] = { "XSAVES", EXIT_UNKNOWN, LEN, NULL },
-	[64] = { "XRSTORS", EXIT_UNKNOWN, LEN, NULL },
-	[65] = { "PCONFIG", EXIT_UNKNOWN, LEN, NULL },
+	[63] = { "XSAVES", EXIT_UNKNOWN, PLAIN, NULL },
+	[64] = { "XRSTORS", EXIT_UNKNOWN, PLAIN, NULL },
+	[65] = { "PCONFIG", EXIT_UNKNOWN, PLAIN, NULL },
 	[66] = { "SPP-related event", EXIT_UNKNOWN, QUAL | VECT, NULL },
-	[67] = { "UMWAIT", EXIT_UNKNOWN, LEN, NULL },
-	[68] = { "TPAUSE", EXIT_UNKNOWN, LEN, NULL },
-	[69] = { "LOADIWKEY", EXIT_UNKNOWN, LEN, NULL },
-	[70] = { "ENCLV", EXIT_UNKNOWN, LEN, NULL },
+	[67] = { "UMWAIT", EXIT_UNKNOWN, PLAIN, NULL },
+	[68] = { "TPAUSE", EXIT_UNKNOWN, PLAIN, NULL },
+	[69] = { "LOADIWKEY", EXIT_UNKNOWN, PLAIN, NULL },
+	[70] = { "ENCLV", EXIT_UNKNOWN, PLAIN, NULL },
 	[72] = { "ENQCMD PASID translation", EXIT_UNKNOWN, 0, NULL },
 	[73] = { "ENQCMDS PASID translation", EXIT_UNKNOWN, 0, NULL },
 	[74] = { "bus lock", EXIT_UNKNOWN, VECT, NULL },
 	[75] = { "instruction time-out", EXIT_UNKNOWN, QUAL | VECT, NULL },
-	[76] = { "SEAMCALL", EXIT_VIRT_INSN, LEN, NULL },
-	[77] = { "TDCALL", EXIT_VIRT_INSN, LEN, NULL },
+	[76] = { "SEAMCALL", EXIT_VIRT_INSN, PLAIN, NULL },
+	[77] = { "TDCALL", EXIT_VIRT_INSN, PLAIN, NULL },
 	[78] = { "RDMSRLIST", EXIT_UNKNOWN, LEN | QUAL, NULL },
 	[79] = { "WRMSRLIST", EXIT_UNKNOWN, LEN | QUAL, NULL },
 };
@@ -284,47 +297,76 @@ const char *vmx_reason_name(uint32_t basic)
 	return row_of(basic)->name;
 }
 
-static inline void read_exit(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x)
+/* What belongs to the exit beyond its reason. */
+static void read_more(struct vcpu *v, struct vmx_vcpu *a, struct vm_exit *x, const struct exit_row *row)
 {
-	uint32_t reason = (uint32_t)vmread(a, VMCS_EXIT_REASON);
-	const struct exit_row *row = row_of(reason & REASON_BASIC);
-
-	x->kind = row->kind;
-	x->raw_reason = reason;
-	x->info1 = x->info2 = 0;
 	x->insn_len = 0;
-	x->decode = false;
-	x->interrupted.valid = false;
-	if (row->fields & LEN) {
-		/* Such an instruction is most often skipped: what that takes is read at once. */
-		x->insn_len = (uint8_t)vmread(a, VMCS_EXIT_INSN_LEN);
-		vmx_fetch_skip(v, a);
-	}
+	if (row->fields & LEN)
+		read_skip(v, a, x);
 	if (row->fields & QUAL)
 		x->info1 = vmread(a, VMCS_QUALIFICATION);
 	if (row->fields & VECT)
-		read_interrupted(a, x);
+		read_interrupted(v, a, x);
 	if (row->read)
 		row->read(v, a, x);
 }
 
-bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a)
+static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vmx_vcpu *a, uint32_t reason)
 {
+	const struct exit_row *row = row_of(reason & REASON_BASIC);
 	struct vm_exit *x = &v->exit;
 
+	x->decode = false;
+	x->interrupted.valid = false;
 	v->avail &= a->keeps;
-	read_exit(v, a, x);
-	/* Whatever the exit's reason was: see LONGEST_STAY_HZ. */
-	irq_poll();
+	x->kind = row->kind;
+	read_more(v, a, x, row);
 	/* An entry that fails late leaves the guest's state and the VMCS's launch state as they were (27.8). */
-	if (__builtin_expect(x->raw_reason & REASON_ENTRY_FAILED, 0)) {
+	if (reason & REASON_ENTRY_FAILED) {
 		x->kind = EXIT_ENTRY_FAILED;
 		vmx_entry_failed(v, x);
 	} else {
 		a->launched = true;
 	}
-	if (!exit_handle(v))
-		return false;
-	vmx_prepare(v, a);
-	return true;
+	irq_poll();
+	return exit_handle(v);
+}
+
+/* The first write to a tracked page comes this way; what the delivery of an event or an IRET adds to it is rare. */
+static __attribute__((noinline)) bool exited_by_ept(struct vcpu *v, struct vmx_vcpu *a)
+{
+	uint64_t q = vmread_uncounted(VMCS_QUALIFICATION);
+	struct vm_exit *x = &v->exit;
+
+	if (__builtin_expect((uint32_t)vmread_uncounted(VMCS_VECTORING_EVENT) & EVENT_INFO_VALID || q & EPTV_NMI_UNBLOCKED, 0))
+		return exited_rare(v, a, REASON_EPT_VIOLATION);
+	a->accesses += 3;
+	a->launched = true;
+	v->avail &= a->keeps;
+	x->kind = EXIT_SLAT_FAULT;
+	x->info1 = q;
+	x->insn_len = 0;
+	x->interrupted.valid = false;
+	x->slat.gpa = x->info2 = vmread_uncounted(VMCS_GUEST_PHYSICAL);
+	read_ept_access(x, q);
+	irq_poll();
+	return exit_handle(v);
+}
+
+bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a)
+{
+	uint32_t reason = (uint32_t)vmread(a, VMCS_EXIT_REASON);
+	struct vm_exit *x = &v->exit;
+
+	x->raw_reason = reason;
+	x->info1 = x->info2 = 0;
+	if (__builtin_expect(reason >= sizeof(rows) / sizeof(rows[0]) || rows[reason].fields != PLAIN, 0))
+		return reason == REASON_EPT_VIOLATION ? exited_by_ept(v, a) : exited_rare(v, a, reason);
+	a->launched = true;
+	x->kind = rows[reason].kind;
+	v->avail &= a->keeps;
+	read_skip(v, a, x);
+	/* Whatever the exit's reason was: see LONGEST_STAY_HZ. */
+	irq_poll();
+	return exit_handle(v);
 }

@@ -60,7 +60,7 @@ void vmx_fetch(struct vcpu *v, uint32_t groups)
 	if (groups & VG_RFLAGS)
 		v->rflags = vmread(a, VMCS_GUEST_RFLAGS);
 	if (groups & VG_SHADOW)
-		vmx_fetch_shadow(v, a);
+		vmx_take_shadow(v, vmread(a, VMCS_GUEST_INTERRUPTIBILITY));
 	groups &= ~(VG_RIP | VG_RFLAGS | VG_SHADOW);
 	if (!groups)
 		return;

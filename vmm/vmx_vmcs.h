@@ -202,6 +202,7 @@ enum vmcs_field {
 
 /* ---- exit reason (table 25-17) */
 #define REASON_BASIC 0xffffu
+#define REASON_EPT_VIOLATION 48u
 #define REASON_ENTRY_FAILED (1u << 31)
 
 /* ---- IA32_VMX_EPT_VPID_CAP (A.10) */

@@ -1,0 +1,141 @@
+/*
+ * What the VMM's work costs, as a guest sees it, in ticks of the TSC: on machines whose time counts instructions these are
+ * instructions. Prints a line for each row, `bench NAME VALUE exits=N vmcs=N flushes=N`: the smallest of RUNS values, and what one
+ * operation adds to the VMM's counters. docs/bench.md tells what each row is.
+ */
+#include "guest-tests/bench/bench.h"
+
+#include "guest-tests/lib/boot.h"
+#include "guest-tests/lib/cpu.h"
+#include "guest-tests/lib/print.h"
+#include "guest-tests/lib/string.h"
+
+#define ROWS 40
+#define RUNS 9
+
+int main(void);
+
+static struct {
+	const char *name;
+	struct bench_cost cost;
+} rows[ROWS];
+static unsigned row_count;
+
+/* ---- counters */
+
+static struct hc_dirty_cost counters(void)
+{
+	struct hc_dirty_cost c;
+
+	expect_call("HC_DIRTY_COST", hypercall(HC_DIRTY_COST, (uint64_t)&c, 0));
+	return c;
+}
+
+/* What reading the counters twice adds to them. */
+static struct bench_cost own;
+
+static void own_cost(void)
+{
+	struct hc_dirty_cost a, b;
+
+	counters();
+	a = counters();
+	b = counters();
+	own = (struct bench_cost){ 0, b.exits - a.exits, b.vmcs_accesses - a.vmcs_accesses, b.tlb_flushes - a.tlb_flushes };
+}
+
+void bench_row(const char *name, void (*prepare)(uint64_t arg), uint64_t (*measure)(uint64_t arg), uint64_t arg)
+{
+	struct bench_cost best = { .ticks = UINT64_MAX };
+
+	for (unsigned i = 0; i < RUNS; i++) {
+		struct hc_dirty_cost a, b;
+		struct bench_cost now;
+
+		if (prepare)
+			prepare(arg);
+		a = counters();
+		now.ticks = measure(arg);
+		b = counters();
+		if (now.ticks == BENCH_VMM)
+			now.ticks = b.query_ticks;
+		now.exits = b.exits - a.exits - own.exits;
+		now.vmcs = b.vmcs_accesses - a.vmcs_accesses - own.vmcs;
+		now.flushes = b.tlb_flushes - a.tlb_flushes - own.flushes;
+		if (now.ticks < best.ticks)
+			best = now;
+	}
+	bench_put(name, best);
+}
+
+void bench_put(const char *name, struct bench_cost cost)
+{
+	if (row_count == ROWS) {
+		check(false, name, "there is no room for another row");
+		return;
+	}
+	rows[row_count].name = name;
+	rows[row_count++].cost = cost;
+}
+
+void expect_call(const char *what, int64_t result)
+{
+	if (result >= 0)
+		return;
+	print("FAIL bench: %s: error %lu\n", what, (unsigned long)-result);
+	guest_exit(1);
+}
+
+/* ---- exits */
+
+/* The low halves are enough: a round trip is far below 2^32. */
+static uint64_t cpuid_trip(uint64_t leaf)
+{
+	uint32_t from, to = (uint32_t)leaf, b, c, d;
+
+	__asm__ volatile("mov %%eax, %%ecx\n\t"
+			 "rdtsc\n\t"
+			 "mov %%eax, %[from]\n\t"
+			 "mov %%ecx, %%eax\n\t"
+			 "cpuid\n\t"
+			 "rdtsc"
+			 : "+a"(to), "=b"(b), "=c"(c), "=d"(d), [from] "=&r"(from)
+			 :
+			 : "memory");
+	return to - from;
+}
+
+static uint64_t port_trip(uint64_t port)
+{
+	uint64_t from = rdtsc();
+
+	outb((uint16_t)port, 0);
+	return rdtsc() - from;
+}
+
+static uint64_t call_trip(uint64_t number)
+{
+	uint64_t from = rdtsc();
+
+	hypercall((uint32_t)number, 0, 0);
+	return rdtsc() - from;
+}
+
+int main(void)
+{
+	guest_init();
+	if (!hyper_present()) {
+		check_skip("bench", "it measures Tessera");
+		return 0;
+	}
+	own_cost();
+	bench_row("cpuid_exit", NULL, cpuid_trip, 1);
+	bench_row("io_exit", NULL, port_trip, 0x80);
+	bench_row("hypercall", NULL, call_trip, HC_GET_VERSION);
+	bench_tracking();
+	for (unsigned i = 0; i < row_count; i++)
+		print("bench %s %lu exits=%lu vmcs=%lu flushes=%lu\n", rows[i].name, rows[i].cost.ticks, rows[i].cost.exits,
+		      rows[i].cost.vmcs, rows[i].cost.flushes);
+	check(true, "bench", NULL);
+	return tests_failed() ? 1 : 0;
+}
