@@ -197,13 +197,38 @@ static int check_elf(const uint8_t *file, size_t size, struct kernel_info *info,
 	return 0;
 }
 
+/* Linux's boot protocol: the setup header (Documentation/x86/boot.rst). */
+static bool is_linux(const uint8_t *file, size_t size)
+{
+	return size >= 0x264 && memcmp(file + 0x202, "HdrS", 4) == 0 && file[0x1fe] == 0x55 && file[0x1ff] == 0xaa;
+}
+
+static int check_linux(const uint8_t *file, size_t size, struct kernel_info *info, const char **why)
+{
+	unsigned version = file[0x206] | (unsigned)file[0x207] << 8, sectors = file[0x1f1] ? file[0x1f1] : 4;
+	uint64_t setup = (sectors + 1) * 512ull, load = 0x100000, needs;
+
+	info->kind = KERNEL_LINUX;
+	if (version < 0x205)
+		return no(-ENOEXEC, why, "a Linux kernel of boot protocol %u.%02u: 2.05 is the oldest that can boot here", version >> 8,
+			  version & 0xff);
+	if (!(file[0x211] & 1))
+		return no(-ENOEXEC, why, "a Linux kernel that must be loaded below 1 MiB (zImage): it cannot boot here");
+	if (setup >= size)
+		return no(-ENOEXEC, why, "truncated: a Linux kernel with nothing behind its %u setup sectors", sectors);
+	needs = size - setup;
+	if (version >= 0x20a && le32(file + 0x260) > needs)
+		needs = le32(file + 0x260);
+	info->entry = load;
+	info->top = load + needs; /* it may lie higher, if there is room */
+	return 0;
+}
+
 /* What a file that is no kernel most likely is. */
 static int not_a_kernel(const uint8_t *file, size_t size, const char **why)
 {
 	static const uint8_t gzip[] = { 0x1f, 0x8b };
 
-	if (size >= 0x206 && memcmp(file + 0x202, "HdrS", 4) == 0 && file[0x1fe] == 0x55 && file[0x1ff] == 0xaa)
-		return no(-ENOEXEC, why, "a Linux kernel (bzImage): not supported yet, only multiboot 1 kernels are");
 	if (size >= 2 && memcmp(file, gzip, 2) == 0)
 		return no(-ENOEXEC, why, "compressed (gzip): unpack it first");
 	if (size >= SELFMAG && memcmp(file, ELFMAG, SELFMAG) == 0)
@@ -225,6 +250,10 @@ int kernel_check(const uint8_t *file, size_t size, uint64_t memory_mib, struct k
 		return no(-ENOEXEC, why, "empty");
 	if (found == BAD_SUM)
 		return no(-ENOEXEC, why, "the checksum of its multiboot header at offset %zu is wrong", at);
+	if (is_linux(file, size)) {
+		err = check_linux(file, size, info, why);
+		return err ? err : fits(info->top, memory_mib, why);
+	}
 	if (found == NOTHING)
 		return not_a_kernel(file, size, why);
 	flags = le32(file + at + 4);

@@ -110,6 +110,11 @@ static int debugctl_set(struct vcpu *v, uint64_t value)
 	return 0;
 }
 
+static bool cpu_is_amd(void)
+{
+	return this_cpu()->features.virt == VIRT_SVM;
+}
+
 static const struct msr_rule rules[] = {
 	{ .msr = MSR_EFER, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = efer_get, .set = efer_set },
 	{ .msr = MSR_PAT, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = pat_get, .set = pat_set },
@@ -134,6 +139,7 @@ static const struct msr_rule rules[] = {
 	{ .msr = MSR_MCG_CAP, .read = MSR_VALUE },
 	{ .msr = MSR_MCG_STATUS, .read = MSR_VALUE, .write = MSR_VALUE },
 	{ .msr = MSR_MISC_ENABLE, .read = MSR_VALUE, .write = MSR_VALUE, .value = 1 | 1 << 11 | 1 << 12 }, /* fast strings; no BTS, PEBS */
+	{ .msr = MSR_INT_PENDING, .read = MSR_VALUE, .write = MSR_VALUE, .when = cpu_is_amd }, /* erratum 400: no C1E by message */
 	{ .msr = MSR_HWCR, .read = MSR_VALUE, .write = MSR_VALUE },
 	{ .msr = MSR_SYSCFG, .read = MSR_VALUE, .write = MSR_VALUE },
 };

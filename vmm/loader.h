@@ -2,6 +2,7 @@
 #ifndef VMM_LOADER_H
 #define VMM_LOADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,11 +32,22 @@ struct loader_in {
 	uint8_t fb_bpp;
 };
 
-/* How the boot CPU starts. Segments are flat 32-bit ones, paging off, interrupts off (Multiboot 0.6.96, 3.2). */
+/* How the boot CPU starts. Segments are flat 32-bit ones, paging off, interrupts off (Multiboot 0.6.96, 3.2; Linux's boot.rst). */
 struct loader_out {
-	const char *protocol; /* "multiboot 1, ELF32" ... */
-	uint32_t entry, eax, ebx;
+	const char *protocol;     /* "multiboot 1, ELF32" ... */
+	uint32_t entry, eax, ebx, esi;
+	uint32_t gdt;             /* a GDT that the segments are in; limit 0: none */
+	uint16_t gdt_limit;
 };
+
+/** True for a Linux bzImage. */
+bool linux_is(const struct loader_blob *b);
+
+/**
+ * Loads a bzImage, its initramfs (the only module) and its boot parameters. The file is not trusted.
+ * Returns 0; -ENOEXEC: a kind of kernel that is not known; -EINVAL: a broken one, or more than one module; -ENOSPC. why: a sentence.
+ */
+int loader_linux(struct guest_mem *m, const struct loader_in *in, struct loader_out *out, char *why, size_t why_len);
 
 /**
  * Loads the kernel, its modules and the boot information into guest memory. The file is not trusted: every offset and size is

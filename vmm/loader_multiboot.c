@@ -48,7 +48,6 @@ static int explain(struct load *l, bool bad_checksum)
 		uint8_t len;
 		const char *bytes, *what;
 	} known[] = {
-		{ 0x202, 4, "HdrS", "this is a Linux kernel (bzImage), which this version cannot load yet" },
 		{ 0, 4, "\177ELF", "this ELF file has no multiboot header in its first 8 KiB" },
 		{ 0, 2, "MZ", "this is an EFI or DOS program, not a multiboot kernel" },
 		{ 0, 2, "\037\213", "this file is compressed with gzip: uncompress it first" },

@@ -268,8 +268,8 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 
 /* ---- power-on */
 
-/* The state that a multiboot loader leaves (Multiboot 0.6.96, 3.2): protected mode, flat segments, no paging. */
-static void enter_multiboot(struct vcpu *v, const struct loader_out *out)
+/* The state that boot loaders leave (struct loader_out): protected mode, flat segments, no paging. */
+static void enter_kernel(struct vcpu *v, const struct loader_out *out)
 {
 	struct vsegment data = { .sel = 0x18, .attr = 0xc093, .limit = 0xffffffff }, code = data;
 
@@ -280,11 +280,13 @@ static void enter_multiboot(struct vcpu *v, const struct loader_out *out)
 		v->seg[i] = i == SEG_CS ? code : data;
 	v->seg[SEG_LDTR] = (struct vsegment){ .attr = SEG_ATTR_UNUSABLE };
 	v->seg[SEG_TR] = (struct vsegment){ .attr = 0x8b, .limit = 0x67 };
-	v->gdtr = v->idtr = (struct vtable){ 0 };
+	v->gdtr = (struct vtable){ .base = out->gdt, .limit = out->gdt_limit };
+	v->idtr = (struct vtable){ 0 };
 	v->cr0 = CR0_PE | CR0_ET | CR0_NE;
 	v->rip = out->entry;
 	v->gpr[RAX] = out->eax;
 	v->gpr[RBX] = out->ebx;
+	v->gpr[RSI] = out->esi;
 	v->gpr[RDX] = 0;
 }
 
@@ -342,10 +344,10 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		in.fb_height = vm->head[0].height;
 		in.fb_bpp = vm->head[0].bpp;
 	}
-	e = loader_multiboot(&vm->mem, &in, &out, why, why_len);
+	e = linux_is(&vm->kernel) ? loader_linux(&vm->mem, &in, &out, why, why_len) : loader_multiboot(&vm->mem, &in, &out, why, why_len);
 	if (e)
 		return e;
-	enter_multiboot(vm->vcpu, &out);
+	enter_kernel(vm->vcpu, &out);
 	fpu_reset();
 	reset_debug(vm->vcpu);
 	reset_msrs(vm->vcpu);

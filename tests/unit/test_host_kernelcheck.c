@@ -142,7 +142,22 @@ static void not_kernels(void **state)
 	memcpy(file + 0x202, "HdrS", 4);
 	file[0x1fe] = 0x55;
 	file[0x1ff] = 0xaa;
-	assert_refused(-ENOEXEC, "Linux");
+	assert_refused(-ENOEXEC, "boot protocol 0.00");
+	file[0x207] = 2;
+	file[0x206] = 15;
+	assert_refused(-ENOEXEC, "zImage");
+	file[0x211] = 1;
+	file[0x1f1] = 255;
+	assert_refused(-ENOEXEC, "truncated");
+	file[0x1f1] = 1;
+	assert_int_equal(check(FILE_SIZE), 0);
+	assert_int_equal(info.kind, KERNEL_LINUX);
+	assert_int_equal(info.top, 0x100000 + FILE_SIZE - 1024);
+	put32(0x260, 0x800000); /* init_size */
+	assert_int_equal(check(FILE_SIZE), 0);
+	assert_int_equal(info.top, 0x900000);
+	put32(0x260, 0x1000000);
+	assert_refused(-ENOMEM, "--memory");
 	elf32();
 	put32(HEADER_AT, 0);
 	assert_refused(-ENOEXEC, "without a multiboot 1 header");

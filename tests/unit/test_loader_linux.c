@@ -1,0 +1,213 @@
+/* Linux's boot protocol: what a kernel finds in its zero page, where things lie, what is refused; and damage at random. */
+/* links: vmm/loader_linux.c vmm/loader_multiboot.c vmm/loader_elf.c vmm/loader_segments.c vmm/loader_place.c vmm/loader_mbi.c */
+/* links: vmm/guest_mem.c tests/unit/loader_world.c */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/loader_world.h"
+#include "tests/unit/random.h"
+
+#define SETUP 4u
+#define PAYLOAD 0x3456u
+#define FILE_BYTES ((SETUP + 1) * 512 + PAYLOAD)
+
+static uint8_t file[FILE_BYTES];
+
+static void make(void)
+{
+	for (unsigned i = 0; i < FILE_BYTES; i++)
+		file[i] = (uint8_t)(i * 3 + i / 256);
+	memset(file + 0x1f1, 0, 0x264 - 0x1f1);
+	file[0x1f1] = SETUP;
+	w16(file + 0x1fe, 0xaa55);
+	file[0x200] = 0xeb;
+	file[0x201] = 0x62; /* the header ends at 0x264 */
+	memcpy(file + 0x202, "HdrS", 4);
+	w16(file + 0x206, 0x20f);
+	file[0x211] = 1;
+	w32(file + 0x214, 0x100000);
+	w32(file + 0x22c, 0x7fffffff);
+	w32(file + 0x230, 0x200000);
+	file[0x234] = 1;
+	w32(file + 0x238, 2047);
+	w64(file + 0x258, 0x300000);
+	w32(file + 0x260, 0x150000);
+}
+
+static int start(const char *args, const struct loader_blob *initrd, struct loader_out *out)
+{
+	struct loader_in in = {
+		.kernel = blob(file, sizeof(file), args),
+		.modules = initrd,
+		.module_count = initrd ? 1 : 0,
+		.map = map,
+		.map_count = 4,
+		.fb_addr = 0xd0000000,
+		.fb_pitch = 2560,
+		.fb_width = 640,
+		.fb_height = 480,
+		.fb_bpp = 32,
+	};
+
+	memset(ram, 0xee, RAM);
+	return loader_linux(&mem, &in, out, why, sizeof(why));
+}
+
+static void test_zero_page(void **state)
+{
+	static uint8_t ramdisk[5000];
+	struct loader_blob initrd = blob(ramdisk, sizeof(ramdisk), "initrd");
+	struct loader_out out;
+	const uint8_t *zero;
+	uint32_t at;
+
+	(void)state;
+	make();
+	memset(ramdisk, 0x5a, sizeof(ramdisk));
+	assert_true(linux_is(&(struct loader_blob){ .data = file, .len = sizeof(file) }));
+	assert_false(linux_is(&(struct loader_blob){ .data = file, .len = 0x263 }));
+	assert_int_equal(start("vmlinuz console=ttyS0  quiet", &initrd, &out), 0);
+	assert_int_equal(out.entry, 0x300000);
+	assert_memory_equal(ram + 0x300000, file + (SETUP + 1) * 512, PAYLOAD);
+	assert_in_range(out.esi, 0x10000, 0x8f000);
+	zero = ram + out.esi;
+	assert_memory_equal(zero + 0x1f1, file + 0x1f1, 0x210 - 0x1f1);
+	assert_int_equal(zero[0x210], 0xff);
+	assert_int_equal(r32(out.esi + 0x214), 0x300000);
+	assert_int_equal(r32(out.esi + 0x260), 0x150000);
+	assert_string_equal((char *)ram + r32(out.esi + 0x228), "console=ttyS0  quiet");
+	at = r32(out.esi + 0x218);
+	assert_int_equal(r32(out.esi + 0x21c), sizeof(ramdisk));
+	assert_int_equal(at % PAGE, 0);
+	assert_true(at >= 0x300000 + 0x150000 && at + sizeof(ramdisk) <= RAM);
+	assert_memory_equal(ram + at, ramdisk, sizeof(ramdisk));
+	/* screen_info for efifb */
+	assert_int_equal(zero[0x0f], 0x70);
+	assert_int_equal(r32(out.esi + 0x12), 640 | 480 << 16);
+	assert_int_equal(r32(out.esi + 0x18), 0xd0000000);
+	assert_int_equal(r32(out.esi + 0x1c), 2560 * 480);
+	assert_int_equal(zero[0x24] | zero[0x25] << 8, 2560);
+	assert_int_equal(r32(out.esi + 0x26), 8 | 16 << 8 | 8 << 16 | 8u << 24);
+	/* the memory map */
+	assert_int_equal(zero[0x1e8], 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_memory_equal(zero + 0x2d0 + 20 * i, &map[i].base, 8);
+		assert_memory_equal(zero + 0x2d0 + 20 * i + 8, &map[i].len, 8);
+		assert_int_equal(r32(out.esi + 0x2d0 + 20 * i + 16), map[i].type);
+	}
+	/* flat segments 0x10 and 0x18 */
+	assert_int_equal(out.gdt_limit, 31);
+	assert_int_equal(r32(out.gdt + 0x14), 0x00cf9a00);
+	assert_int_equal(r32(out.gdt + 0x1c), 0x00cf9200);
+	assert_int_equal(r32(out.gdt + 0x18), 0x0000ffff);
+}
+
+static void refused(int err, const char *words)
+{
+	struct loader_out out;
+
+	assert_int_equal(start("k", NULL, &out), err);
+	assert_non_null(strstr(why, words));
+}
+
+static void test_places(void **state)
+{
+	static char longer[3000];
+	struct loader_blob initrd = blob(file, sizeof(file), "i");
+	struct loader_out out;
+
+	(void)state;
+	make(); /* where it likes to be there is no memory: aligned and as low as it fits */
+	w64(file + 0x258, 0x1000000);
+	assert_int_equal(start("k", NULL, &out), 0);
+	assert_int_equal(out.entry, 0x200000);
+	assert_int_equal(ram[r32(out.esi + 0x228)], 0);
+	file[0x234] = 0; /* not relocatable */
+	refused(-ENOSPC, "needs");
+	make();
+	w32(file + 0x260, 0x7000000);
+	refused(-ENOSPC, "needs");
+	make();
+	w64(file + 0x258, ~0ull - 0x1000);
+	assert_int_equal(start("k", NULL, &out), 0);
+	assert_int_equal(out.entry, 0x200000);
+	/* the initramfs below its limit */
+	make();
+	w32(file + 0x22c, 0x2fffff);
+	assert_int_equal(start("k", &initrd, &out), 0);
+	assert_true(r32(out.esi + 0x218) + sizeof(file) <= 0x300000);
+	w32(file + 0x22c, 0x1000);
+	assert_int_equal(start("k", &initrd, &out), -ENOSPC);
+	make();
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[0] = 'k';
+	longer[1] = ' ';
+	assert_int_equal(start(longer, NULL, &out), -EINVAL);
+	longer[2049] = 0;
+	assert_int_equal(start(longer, NULL, &out), 0);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	make();
+	w16(file + 0x206, 0x204);
+	refused(-ENOEXEC, "2.04");
+	make();
+	file[0x211] = 0;
+	refused(-ENOEXEC, "zImage");
+	make();
+	file[0x1f1] = 200;
+	refused(-EINVAL, "truncated");
+}
+
+/* Damage anywhere in the header: a sentence, or a kernel that lies in RAM with its parameters. */
+static void test_damage(void **state)
+{
+	struct loader_blob initrd = blob(file, 1000, "i");
+	struct rng r = rng_seed(3);
+	unsigned good = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 3000; round++) {
+		struct loader_out out;
+		int e;
+
+		make();
+		for (unsigned n = 1 + rng_below(&r, 4); n; n--) {
+			unsigned at = 0x1f1 + rng_below(&r, 0x264 - 0x1f1);
+
+			if (at < 0x1fe || at > 0x205) /* what makes it a bzImage stays */
+				file[at] = rng_once_in(&r, 3) ? 0xff : (uint8_t)rng_next(&r);
+		}
+		e = start("k a=b", rng_once_in(&r, 2) ? &initrd : NULL, &out);
+		assert_true(e == 0 || e == -EINVAL || e == -ENOEXEC || e == -ENOSPC);
+		assert_int_equal(e == 0, why[0] == 0);
+		if (e)
+			continue;
+		good++;
+		assert_true(out.entry >= 0x100000 && out.entry < RAM);
+		assert_true(out.esi + PAGE <= 0x90000);
+		assert_string_equal((char *)ram + r32(out.esi + 0x228), "a=b");
+	}
+	assert_true(good > 500);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_zero_page),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_damage),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
