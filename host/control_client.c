@@ -170,7 +170,7 @@ static void on_vmm_reply(void *arg, int result, const char *text, size_t len)
 	} else {
 		struct text words = { 0 };
 
-		json_words(&words, "", text, len);
+		json_lines(&words, text, len);
 		control_answer(c, "ok", words.len ? words.s : "done", words.len ? words.len : 4);
 		text_free(&words);
 	}

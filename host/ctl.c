@@ -185,9 +185,8 @@ static const struct argp ctl_argp = {
 	.options = ctl_options,
 	.parser = ctl_parse,
 	.args_doc = "COMMAND [ARG...]",
-	.doc = "Asks a run.\vCommands: heads (what each shows, with its CRC-32); screenshot DIR; stats; log; quit. Any other "
-	       "command goes to "
-	       "the VMM.",
+	.doc = "Asks a run.\vCommands: heads (what each shows, with its CRC-32); screenshot DIR; stats; log; quit; ranges (of "
+	       "memory whose writes are tracked: the heads' and the guest's own). Any other command goes to the VMM.",
 };
 
 int command_ctl(int argc, char **argv)
@@ -197,7 +196,7 @@ int command_ctl(int argc, char **argv)
 	char *request;
 
 	if (!err && !o.words.len) {
-		say("no command given: heads, screenshot DIR, stats, log, quit");
+		say("no command given: heads, screenshot DIR, stats, log, quit, ranges");
 		err = EXIT_USAGE;
 	}
 	if (err)

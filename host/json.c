@@ -223,3 +223,24 @@ void json_words(struct text *out, const char *prefix, const char *s, size_t len)
 	value(&scan);
 	text_free(&scan.name);
 }
+
+void json_lines(struct text *out, const char *s, size_t len)
+{
+	struct scan scan = { .p = s, .end = s + len };
+
+	if (!json_valid(s, len) || !take(&scan, '[')) {
+		json_words(out, "", s, len);
+		return;
+	}
+	if (take(&scan, ']'))
+		return;
+	do {
+		struct text line = { 0 };
+
+		scan.words = &line;
+		value(&scan);
+		text_printf(out, "%s%s", out->len ? "\n" : "", text_str(&line));
+		text_free(&line);
+	} while (take(&scan, ','));
+	text_free(&scan.name);
+}

@@ -20,4 +20,7 @@ bool json_valid(const char *s, size_t len);
  */
 void json_words(struct text *out, const char *prefix, const char *s, size_t len);
 
+/** The same with the elements of an array each on a line of its own. */
+void json_lines(struct text *out, const char *s, size_t len);
+
 #endif

@@ -15,7 +15,7 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run, options_help_run, "run a guest under Tessera in an emulator and show its heads" },
 	{ "view", command_view, options_help_view, "attach to a machine that runs Tessera: a serial port or a socket" },
-	{ "ctl", command_ctl, help_ctl, "ask a run: heads, screenshot, stats, log, quit" },
+	{ "ctl", command_ctl, help_ctl, "ask a run: heads, screenshot, stats, log, quit, ranges" },
 	{ "wait", command_wait, help_wait, "wait until a run shows or prints something" },
 	{ "list", command_list, help_list, "name the guests of guest-tests/" },
 	{ "doctor", command_doctor, help_doctor, "what this host has and lacks, and what to do" },

@@ -310,6 +310,22 @@ long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, siz
 	return (long)n;
 }
 
+long dirty_pending(struct dirty *d, int consumer, int range)
+{
+	const struct dirty_range *r = range_get(d, range);
+	const uint64_t *bits;
+	uint64_t n = 0;
+
+	if (!r || !is_consumer(d, consumer))
+		return -ENOENT;
+	if (d->source->harvest)
+		d->source->harvest(d, r->first, r->pages);
+	bits = bits_of(r, (unsigned)consumer);
+	for (size_t w = 0; w < r->words; w++)
+		n += ones(bits[w]);
+	return (long)n;
+}
+
 int dirty_put_back(struct dirty *d, int consumer, int range, const uint64_t *bitmap, size_t words)
 {
 	struct dirty_range *r = range_get(d, range);

@@ -100,6 +100,9 @@ int dirty_consumer_remove(struct dirty *d, int consumer);
  */
 long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, size_t words);
 
+/** How many pages a query by this consumer would report now; takes nothing. -ENOENT. */
+long dirty_pending(struct dirty *d, int consumer, int range);
+
 /** Puts back what a query took and could not be delivered: those pages will be reported to this consumer again. 0 or -ENOENT. */
 int dirty_put_back(struct dirty *d, int consumer, int range, const uint64_t *bitmap, size_t words);
 

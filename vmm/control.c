@@ -32,7 +32,7 @@ static void reply(uint32_t id, int result, const char *text)
 
 /* Adds to a JSON text of bounded size; what does not fit is left out and the text says so by its length. */
 struct text {
-	char buf[6144];
+	char buf[PROTO_MAX - 16];
 	size_t len;
 };
 
@@ -137,12 +137,51 @@ static void registers(struct vm *vm, uint32_t id)
 	reply(id, 0, t.buf);
 }
 
+#define RANGE_TEXT 160 /* the longest row, and room for what ends the array */
+
+/* A row for one of the tracker's live ranges. id: the head's number, or the guest's own. */
+static void add_range(struct text *t, struct vm *vm, int number, bool stream, unsigned id, unsigned *left_out)
+{
+	const struct dirty_range *r = &vm->dirty.range[number];
+
+	if (t->len + RANGE_TEXT > sizeof(t->buf)) {
+		++*left_out;
+		return;
+	}
+	add(t, "%s{\"owner\":\"%s\",\"id\":%u,\"base\":\"0x%llx\",\"bytes\":%llu,\"pages\":%llu,\"source\":\"%s\"",
+	    t->len > 1 ? "," : "", stream ? "stream" : "guest", id, (unsigned long long)r->base, (unsigned long long)r->len,
+	    (unsigned long long)r->pages, vm->dirty.source->name);
+	if (stream)
+		add(t, ",\"dirty\":%ld", dirty_pending(&vm->dirty, vm->stream_consumer, number));
+	add(t, "}");
+}
+
+static void ranges(struct vm *vm, uint32_t id)
+{
+	static struct text t;
+	unsigned left_out = 0;
+
+	t.len = 0;
+	add(&t, "[");
+	for (unsigned i = 0; i < vm->head_count; i++)
+		if (vm->view[i].range >= 0)
+			add_range(&t, vm, vm->view[i].range, true, i, &left_out);
+	for (unsigned i = 0; i < HC_DIRTY_RANGES; i++)
+		if (vm->guest_dirty.range[i].live)
+			add_range(&t, vm, vm->guest_dirty.range[i].number, false, i, &left_out);
+	if (left_out)
+		add(&t, ",{\"left_out\":%u}", left_out);
+	add(&t, "]");
+	reply(id, 0, t.buf);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct vm *vm, uint32_t id);
 } commands[] = {
 	{ "stats", stats }, { "pause", pause }, { "resume", resume },	    { "reset", reset },
 	{ "nmi", nmi },	    { "quit", quit },	{ "registers", registers },
+	{ "ranges", ranges },
 };
 
 static void request(struct vm *vm, const uint8_t *body, size_t len)

@@ -84,6 +84,7 @@ static void put32(uint8_t *p, uint32_t x)
 static void on_message(void *arg, uint8_t type, const uint8_t *body, size_t len)
 {
 	static const char stats[] = "{\"exits\":{\"cpuid\":3,\"total\":5},\"tiles\":7}";
+	static const char ranges[] = "[{\"owner\":\"stream\",\"id\":0,\"pages\":3},{\"owner\":\"guest\",\"id\":7,\"pages\":1}]";
 	uint8_t reply[128];
 	size_t n = 8;
 
@@ -95,6 +96,9 @@ static void on_message(void *arg, uint8_t type, const uint8_t *body, size_t len)
 	if (len == 9 && memcmp(body + 4, "stats", 5) == 0) {
 		memcpy(reply + 8, stats, sizeof(stats) - 1);
 		n += sizeof(stats) - 1;
+	} else if (len == 10 && memcmp(body + 4, "ranges", 6) == 0) {
+		memcpy(reply + 8, ranges, sizeof(ranges) - 1);
+		n += sizeof(ranges) - 1;
 	} else if (len == 8 && memcmp(body + 4, "quit", 4) == 0) {
 		v.quit = 1;
 	} else {

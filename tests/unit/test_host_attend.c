@@ -304,6 +304,8 @@ static void ask_things(const char *c)
 	MUST(CTL("--json", "heads") == 0);
 	MUST(CTL("stats") == 0);
 	MUST(CTL("--json", "stats") == 0);
+	MUST(CTL("ranges") == 0);
+	MUST(CTL("--json", "ranges") == 0);
 	MUST(CTL("log") == 0);
 	MUST(CTL("screenshot", in_dir("asked")) == 0);
 	MUST(CTL("screenshot") == 1);
@@ -334,6 +336,9 @@ static void answers_are_right(void **state)
 	assert_memory_equal(t.s, want.s, want.len);
 	assert_non_null(strstr(t.s, "vmm.exits.cpuid=3 vmm.exits.total=5 vmm.tiles=7\n"));
 	assert_non_null(strstr(t.s, "\"vmm\":{\"exits\":{\"cpuid\":3,\"total\":5},\"tiles\":7}}\n"));
+	assert_non_null(strstr(t.s, "\nowner=stream id=0 pages=3\nowner=guest id=7 pages=1\n"));
+	assert_non_null(
+		strstr(t.s, "\n[{\"owner\":\"stream\",\"id\":0,\"pages\":3},{\"owner\":\"guest\",\"id\":7,\"pages\":1}]\n"));
 	assert_non_null(strstr(t.s, "\nlog of the test\n"));
 	assert_int_equal(png_crc(in_dir("asked/head1.png")), fake_crc(1, FAKE_STEPS - 1));
 	text_free(&t);
