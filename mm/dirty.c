@@ -13,12 +13,12 @@ void dirty_init(struct dirty *d, const struct dirty_source *source, void *arg)
 	d->arg = arg;
 }
 
-bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count)
+bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count, bool scan)
 {
 	for (unsigned i = 0; i < d->count; i++) {
 		const struct dirty_range *r = d->live[i];
 
-		if (r->first < gfn + count && gfn < r->first + r->pages)
+		if (r->scan >= scan && r->first < gfn + count && gfn < r->first + r->pages)
 			return true;
 	}
 	return false;

@@ -117,8 +117,8 @@ bool dirty_note(struct dirty *d, uint64_t gfn);
 /** The same for the pages of a word. */
 void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);
 
-/** Whether a range has any of count pages from gfn on. */
-bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count);
+/** Whether a range (scan: one to be scanned) has any of count pages from gfn on. */
+bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count, bool scan);
 
 /* ---- second-level tables (mm/dirty_slat.c, mm/dirty_pml.c) */
 
