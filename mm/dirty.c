@@ -13,12 +13,12 @@ void dirty_init(struct dirty *d, const struct dirty_source *source, void *arg)
 	d->arg = arg;
 }
 
-bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count)
+bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count, bool scan)
 {
 	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 
-		if (r->first < gfn + count && gfn < r->first + r->pages)
+		if (r->scan >= scan && r->first < gfn + count && gfn < r->first + r->pages)
 			return true;
 	}
 	return false;
@@ -65,28 +65,39 @@ static void set_pages(struct dirty *d, const struct dirty_range *r, uint64_t at,
 	}
 }
 
-uint64_t dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word)
+void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word)
 {
-	uint64_t noted = 0;
-
 	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
-		uint64_t in = word, at = gfn - r->first, before = 0;
+		const struct dirty_range *r = d->live[i];
+		uint64_t in = word, at = gfn - r->first;
 
 		if (at + 63 >= r->pages + 63) /* wraps for pages before the range that the word reaches over */
 			continue;
 		if (gfn < r->first) {
-			before = r->first - gfn;
+			in >>= r->first - gfn;
 			at = 0;
-			in >>= before;
 		}
 		in &= low_bits(r->pages - at);
-		if (!in)
-			continue;
-		set_pages(d, r, at, in);
-		noted |= in << before;
+		if (in)
+			set_pages(d, r, at, in);
 	}
-	return noted;
+}
+
+bool dirty_note(struct dirty *d, uint64_t gfn)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < d->count; i++) {
+		const struct dirty_range *r = d->live[i];
+		uint64_t at = gfn - r->first;
+
+		if (at >= r->pages)
+			continue;
+		any = true;
+		for (uint32_t c = d->consumers; c; c &= c - 1)
+			set_word(r, bits_of(r, (unsigned)__builtin_ctz(c)), at / 64, 1ull << at % 64);
+	}
+	return any;
 }
 
 void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
@@ -95,7 +106,7 @@ void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
 
 	/* Armed pages stay so: a set bit on one is allowed, and the next guest write is just noticed once more. */
 	for (unsigned i = 0; len && i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 		uint64_t at, end;
 
 		if (last < r->first || first >= r->first + r->pages)
@@ -130,7 +141,7 @@ static void release(struct dirty *d, uint64_t gfn, uint64_t count)
 		/* [gfn, next) is within one range, or in none. */
 		next = end;
 		for (unsigned i = 0; i < d->count; i++) {
-			const struct dirty_range *r = &d->range[d->live[i]];
+			const struct dirty_range *r = d->live[i];
 			uint64_t past = r->first + r->pages;
 
 			if (gfn >= past)
@@ -194,7 +205,7 @@ int dirty_range_add(struct dirty *d, uint64_t gpa, uint64_t len)
 	if (e)
 		return e;
 	d->range[i].live = true;
-	d->live[d->count++] = (uint8_t)i;
+	d->live[d->count++] = &d->range[i];
 	return (int)i;
 }
 
@@ -223,7 +234,7 @@ int dirty_range_remove(struct dirty *d, int range)
 
 	if (!r)
 		return -ENOENT;
-	while (d->live[i] != range)
+	while (d->live[i] != r)
 		i++;
 	d->live[i] = d->live[--d->count];
 	r->live = false;
@@ -242,7 +253,7 @@ int dirty_consumer_add(struct dirty *d)
 		return -ENOSPC;
 	d->consumers |= 1u << c;
 	for (unsigned i = 0; i < d->count; i++)
-		fill(&d->range[d->live[i]], c);
+		fill(d->live[i], c);
 	return (int)c;
 }
 

@@ -61,9 +61,8 @@ struct dirty {
 	const struct dirty_source *source;
 	void *arg;	    /* the source's: struct slat * for those of mm/dirty_slat.c */
 	uint32_t consumers; /* bit c: there is consumer c */
-	unsigned count;	    /* of live ranges; live[] has their numbers, in no order */
-	uint8_t live[DIRTY_RANGES];
-	struct dirty_range range[DIRTY_RANGES];
+	unsigned count;	    /* of live ranges: live[0..count-1], in no order */
+	struct dirty_range range[DIRTY_RANGES], *live[DIRTY_RANGES];
 	struct dirty_log *log;		    /* the pml source's; others: NULL */
 	uint64_t scans, scanned;	    /* tables that were scanned for D bits, in all, and in the last harvest */
 	uint64_t switches;		    /* of 2 MiB regions between faults and scans */
@@ -114,18 +113,15 @@ void dirty_harvest(struct dirty *d, uint64_t gpa, uint64_t len);
 
 /* ---- for sources */
 
-/** Writes to the pages of a word were noticed. Returns those that are in a range. */
-uint64_t dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);
-
 /** A write to this page was noticed: sets its bit in every range and for every consumer that has it. Returns whether any range has.
  */
-static inline bool dirty_note(struct dirty *d, uint64_t gfn)
-{
-	return dirty_note_word(d, gfn, 1);
-}
+bool dirty_note(struct dirty *d, uint64_t gfn);
 
-/** Whether a range has any of count pages from gfn on. */
-bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count);
+/** The same for the pages of a word. */
+void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);
+
+/** Whether a range (scan: one to be scanned) has any of count pages from gfn on. */
+bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count, bool scan);
 
 /* ---- second-level tables (mm/dirty_slat.c, mm/dirty_pml.c) */
 

@@ -22,28 +22,25 @@ static void drain(struct dirty *d, const uint64_t *entry, const uint64_t *end)
 		dirty_note_word(d, at, word);
 }
 
-static void drain_full(struct dirty *d)
+/* All pages; of the CPU's, the entries from `used` on. Apart, so that a query with none is short. */
+static __attribute__((noinline)) void drain_all(struct dirty *d, unsigned used)
 {
-	for (unsigned i = 0; i < d->log->full; i++)
-		drain(d, d->log->page[i], d->log->page[i] + DIRTY_LOG_ENTRIES);
-	d->log->full = 0;
+	struct dirty_log *log = d->log;
+
+	for (unsigned i = 0; i <= log->full; i++)
+		drain(d, log->page[i] + (i == log->full ? used : 0), log->page[i] + DIRTY_LOG_ENTRIES);
+	log->full = 0;
+	log->load(log->arg, log->page[0]);
 }
 
 void dirty_log_full(struct dirty *d)
 {
-	if (++d->log->full == DIRTY_LOG_PAGES)
-		drain_full(d);
-	d->log->load(d->log->arg, d->log->page[d->log->full]);
-}
+	struct dirty_log *log = d->log;
 
-/* All pages; of the CPU's, the entries from `used` on. Apart, so that a query with none is short. */
-static __attribute__((noinline)) void drain_all(struct dirty *d, unsigned used)
-{
-	const uint64_t *page = d->log->page[d->log->full];
-
-	drain(d, page + used, page + DIRTY_LOG_ENTRIES);
-	drain_full(d);
-	d->log->load(d->log->arg, d->log->page[0]);
+	if (log->full + 1 == DIRTY_LOG_PAGES)
+		drain_all(d, 0);
+	else
+		log->load(log->arg, log->page[++log->full]);
 }
 
 void dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count)
@@ -53,5 +50,5 @@ void dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count)
 	(void)gfn;
 	(void)count;
 	if (used != DIRTY_LOG_ENTRIES || d->log->full)
-		drain_all(d, used < DIRTY_LOG_ENTRIES ? used : 0);
+		drain_all(d, used <= DIRTY_LOG_ENTRIES ? used : 0);
 }

@@ -49,20 +49,8 @@ static bool mapped(struct slat *s, uint64_t gfn, uint64_t end)
 static void merge(struct dirty *d, uint64_t gfn, uint64_t end)
 {
 	for (gfn &= ~511ull; gfn < end; gfn += 512)
-		if (!dirty_tracked(d, gfn, 512))
+		if (!dirty_tracked(d, gfn, 512, false))
 			slat_merge(d->arg, gfn << PAGE_SHIFT);
-}
-
-static int begin(struct dirty *d, uint64_t gfn, uint64_t count)
-{
-	if (!mapped(d->arg, gfn, gfn + count))
-		return -EFAULT;
-	for (uint64_t g = gfn; g < gfn + count; g = (g | 511) + 1)
-		if (!slat_split(d->arg, g << PAGE_SHIFT)) {
-			merge(d, gfn, g + 1);
-			return -ENOMEM;
-		}
-	return 0;
 }
 
 static uint64_t arm(struct dirty *d, uint64_t gfn, uint64_t word)
@@ -181,23 +169,12 @@ static void stop_scans(struct dirty *d, uint64_t *region, uint64_t gfn)
 	harvest_region(d, region, gfn);
 	*region &= ~SCANNED;
 	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 		uint64_t g = r->first > gfn ? r->first : gfn, last = r->first + r->pages;
 
 		for (last = last < gfn + 512 ? last : gfn + 512; g < last; g += 64)
 			arm(d, g, last - g < 64 ? (1ull << (last - g)) - 1 : ~0ull);
 	}
-}
-
-static bool wants_scans(const struct dirty *d, uint64_t gfn)
-{
-	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
-
-		if (r->scan && r->first < gfn + 512 && gfn < r->first + r->pages)
-			return true;
-	}
-	return d->source->scan;
 }
 
 /* Each region around the pages goes to scans if a range in it wants that, else to faults. */
@@ -207,7 +184,7 @@ static void settle(struct dirty *d, uint64_t gfn, uint64_t count)
 
 	for (uint64_t g = gfn & ~511ull; g < gfn + count; g += 512) {
 		uint64_t *region = slat_region(s, g << PAGE_SHIFT);
-		bool scan = wants_scans(d, g);
+		bool scan = d->source->scan || dirty_tracked(d, g, 512, true);
 
 		if (!slat_region_table(s, region) || scan == !!(*region & SCANNED))
 			continue;
@@ -220,9 +197,8 @@ static void settle(struct dirty *d, uint64_t gfn, uint64_t count)
 }
 
 /*
- * A fault costs some hundred instructions, a scan some thousand for each region, whatever it finds. So scans pay from a fifth of a
- * tenth of the region on, and faults pay below a quarter of that; four such queries in a row decide. A query that costs nothing
- * either way, as nothing was touched, does not count.
+ * A fault costs some 500 instructions; a scan 1,700 for each region that was touched, and little more for what it finds: they break
+ * even at three or four pages a region. So four queries in a row choose: with 16 pages a region or more scans, below 4 faults.
  */
 static void judge(struct dirty *d, struct dirty_range *r, uint64_t n)
 {
@@ -241,7 +217,20 @@ static void judge(struct dirty *d, struct dirty_range *r, uint64_t n)
 	settle(d, r->first, r->pages);
 }
 
-/* ---- ranges' ends */
+/* ---- begin and end */
+
+static int begin(struct dirty *d, uint64_t gfn, uint64_t count)
+{
+	if (!mapped(d->arg, gfn, gfn + count))
+		return -EFAULT;
+	for (uint64_t g = gfn; g < gfn + count; g = (g | 511) + 1)
+		if (!slat_split(d->arg, g << PAGE_SHIFT)) {
+			merge(d, gfn, g + 1);
+			return -ENOMEM;
+		}
+	settle(d, gfn, count);
+	return 0;
+}
 
 static void end(struct dirty *d, uint64_t gfn, uint64_t count)
 {
@@ -262,15 +251,6 @@ static void end(struct dirty *d, uint64_t gfn, uint64_t count)
 	merge(d, gfn, gfn + count);
 }
 
-static int begin_scans(struct dirty *d, uint64_t gfn, uint64_t count)
-{
-	int e = begin(d, gfn, count);
-
-	if (!e)
-		settle(d, gfn, count);
-	return e;
-}
-
 bool dirty_write_fault(struct dirty *d, uint64_t gpa)
 {
 	struct slat *s = d->arg;
@@ -285,9 +265,7 @@ bool dirty_write_fault(struct dirty *d, uint64_t gpa)
 
 const struct dirty_source dirty_fault = { .name = "fault", .begin = begin, .end = end, .arm = arm };
 const struct dirty_source dirty_pml = { .name = "pml", .begin = begin, .end = end, .harvest = dirty_log_drain, .arm = arm };
-const struct dirty_source dirty_dbit = {
-	.name = "dbit", .scan = true, .begin = begin_scans, .end = end, .harvest = harvest, .arm = arm
-};
+const struct dirty_source dirty_dbit = { .name = "dbit", .scan = true, .begin = begin, .end = end, .harvest = harvest, .arm = arm };
 const struct dirty_source dirty_auto = {
 	.name = "auto", .begin = begin, .end = end, .harvest = harvest, .arm = arm, .judge = judge
 };
