@@ -16,7 +16,7 @@ void dirty_init(struct dirty *d, const struct dirty_source *source, void *arg)
 bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count)
 {
 	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 
 		if (r->first < gfn + count && gfn < r->first + r->pages)
 			return true;
@@ -70,7 +70,7 @@ uint64_t dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word)
 	uint64_t noted = 0;
 
 	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 		uint64_t in = word, at = gfn - r->first, before = 0;
 
 		if (at + 63 >= r->pages + 63) /* wraps for pages before the range that the word reaches over */
@@ -95,7 +95,7 @@ void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
 
 	/* Armed pages stay so: a set bit on one is allowed, and the next guest write is just noticed once more. */
 	for (unsigned i = 0; len && i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 		uint64_t at, end;
 
 		if (last < r->first || first >= r->first + r->pages)
@@ -130,7 +130,7 @@ static void release(struct dirty *d, uint64_t gfn, uint64_t count)
 		/* [gfn, next) is within one range, or in none. */
 		next = end;
 		for (unsigned i = 0; i < d->count; i++) {
-			const struct dirty_range *r = &d->range[d->live[i]];
+			const struct dirty_range *r = d->live[i];
 			uint64_t past = r->first + r->pages;
 
 			if (gfn >= past)
@@ -194,7 +194,7 @@ int dirty_range_add(struct dirty *d, uint64_t gpa, uint64_t len)
 	if (e)
 		return e;
 	d->range[i].live = true;
-	d->live[d->count++] = (uint8_t)i;
+	d->live[d->count++] = &d->range[i];
 	return (int)i;
 }
 
@@ -223,7 +223,7 @@ int dirty_range_remove(struct dirty *d, int range)
 
 	if (!r)
 		return -ENOENT;
-	while (d->live[i] != range)
+	while (d->live[i] != r)
 		i++;
 	d->live[i] = d->live[--d->count];
 	r->live = false;
@@ -242,7 +242,7 @@ int dirty_consumer_add(struct dirty *d)
 		return -ENOSPC;
 	d->consumers |= 1u << c;
 	for (unsigned i = 0; i < d->count; i++)
-		fill(&d->range[d->live[i]], c);
+		fill(d->live[i], c);
 	return (int)c;
 }
 

@@ -62,7 +62,7 @@ struct dirty {
 	void *arg;	    /* the source's: struct slat * for those of mm/dirty_slat.c */
 	uint32_t consumers; /* bit c: there is consumer c */
 	unsigned count;	    /* of live ranges; live[] has their numbers, in no order */
-	uint8_t live[DIRTY_RANGES];
+	struct dirty_range *live[DIRTY_RANGES];
 	struct dirty_range range[DIRTY_RANGES];
 	struct dirty_log *log;		    /* the pml source's; others: NULL */
 	uint64_t scans, scanned;	    /* tables that were scanned for D bits, in all, and in the last harvest */
@@ -118,7 +118,24 @@ uint64_t dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);
  */
 static inline bool dirty_note(struct dirty *d, uint64_t gfn)
 {
-	return dirty_note_word(d, gfn, 1);
+	bool noted = false;
+
+	/* As dirty_note_word for one page, and by itself: most writes are noticed here. */
+	for (struct dirty_range *const *live = d->live, *const *end = live + d->count; live < end; live++) {
+		const struct dirty_range *r = *live;
+		uint64_t at = gfn - r->first, stride = r->words + r->sums, bit = 1ull << at % 64, sum_bit = 1ull << at / 64 % 64;
+		uint64_t *word = &r->bits[at / 64], *sum = &r->bits[r->words + at / 64 / 64];
+
+		if (at >= r->pages)
+			continue;
+		noted = true;
+		for (uint32_t c = d->consumers; c; c >>= 1, word += stride, sum += stride)
+			if (c & 1) {
+				*word |= bit;
+				*sum |= sum_bit;
+			}
+	}
+	return noted;
 }
 
 /** Whether a range has any of count pages from gfn on. */

@@ -181,7 +181,7 @@ static void stop_scans(struct dirty *d, uint64_t *region, uint64_t gfn)
 	harvest_region(d, region, gfn);
 	*region &= ~SCANNED;
 	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 		uint64_t g = r->first > gfn ? r->first : gfn, last = r->first + r->pages;
 
 		for (last = last < gfn + 512 ? last : gfn + 512; g < last; g += 64)
@@ -192,7 +192,7 @@ static void stop_scans(struct dirty *d, uint64_t *region, uint64_t gfn)
 static bool wants_scans(const struct dirty *d, uint64_t gfn)
 {
 	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = &d->range[d->live[i]];
+		const struct dirty_range *r = d->live[i];
 
 		if (r->scan && r->first < gfn + 512 && gfn < r->first + r->pages)
 			return true;
