@@ -83,23 +83,6 @@ void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word)
 	}
 }
 
-bool dirty_note(struct dirty *d, uint64_t gfn)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < d->count; i++) {
-		const struct dirty_range *r = d->live[i];
-		uint64_t at = gfn - r->first;
-
-		if (at >= r->pages)
-			continue;
-		any = true;
-		for (uint32_t c = d->consumers; c; c &= c - 1)
-			set_word(r, bits_of(r, (unsigned)__builtin_ctz(c)), at / 64, 1ull << at % 64);
-	}
-	return any;
-}
-
 void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
 {
 	uint64_t first = gpa >> PAGE_SHIFT, last = (gpa + len - 1 < gpa ? UINT64_MAX : gpa + len - 1) >> PAGE_SHIFT;

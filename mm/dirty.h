@@ -115,7 +115,27 @@ void dirty_harvest(struct dirty *d, uint64_t gpa, uint64_t len);
 
 /** A write to this page was noticed: sets its bit in every range and for every consumer that has it. Returns whether any range has.
  */
-bool dirty_note(struct dirty *d, uint64_t gfn);
+static inline bool dirty_note(struct dirty *d, uint64_t gfn)
+{
+	bool noted = false;
+
+	/* As dirty_note_word for one page, and by itself: most writes are noticed here. */
+	for (struct dirty_range *const *live = d->live, *const *end = live + d->count; live < end; live++) {
+		const struct dirty_range *r = *live;
+		uint64_t at = gfn - r->first, stride = r->words + r->sums, bit = 1ull << at % 64, sum_bit = 1ull << at / 64 % 64;
+		uint64_t *word = &r->bits[at / 64], *sum = &r->bits[r->words + at / 64 / 64];
+
+		if (at >= r->pages)
+			continue;
+		noted = true;
+		for (uint32_t c = d->consumers; c; c >>= 1, word += stride, sum += stride)
+			if (c & 1) {
+				*word |= bit;
+				*sum |= sum_bit;
+			}
+	}
+	return noted;
+}
 
 /** The same for the pages of a word. */
 void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);

@@ -292,7 +292,9 @@ static void make_pae_root(struct shadow *sh, const struct walk_mode *m)
 	sh->page[0].role = role;
 	for (unsigned i = 0; i < 4; i++) {
 		g = 0;
-		if (m->format == &pt_pae && guest_mem_read(sh->mem, m->root + 8 * i, &g, 8))
+		if (m->format == &pt_pae && m->pdpte)
+			g = m->pdpte[i];
+		else if (m->format == &pt_pae && guest_mem_read(sh->mem, m->root + 8 * i, &g, 8))
 			g = 0;
 		if (!descend(sh, 0, 4 + i, g, &changed))
 			shadow_set(sh, 0, 4 + i, 0);

@@ -98,9 +98,13 @@ static int walk_once(const struct walk_mode *m, const struct walk_mem *mem, uint
 		   (a.fetch && ((m->nxe && f->nx) || m->smep) ? PF_FETCH : 0);
 	for (;; level--) {
 		addr = table + (uint64_t)pt_index(f, level, va) * f->entry_size;
-		e = mem->read(mem->arg, addr, f->entry_size, &entry);
-		if (e)
-			return e;
+		if (f == &pt_pae && level == 3 && m->pdpte) {
+			entry = m->pdpte[pt_index(f, level, va) & 3];
+		} else {
+			e = mem->read(mem->arg, addr, f->entry_size, &entry);
+			if (e)
+				return e;
+		}
 		if (!(entry & f->present))
 			return 1;
 		leaf = walk_is_leaf(m, level, entry);

@@ -12,6 +12,7 @@
 struct walk_mode {
 	const struct pt_format *format; /* NULL: paging is off */
 	uint64_t root;                  /* CR3's table address */
+	const uint64_t *pdpte;          /* PAE on a CPU that keeps the four PDPTEs in registers; NULL: they are read from memory */
 	bool wp, nxe, smep, smap, ac, pse;
 	uint8_t phys_bits;
 	bool page1g;                    /* 1 GiB pages exist */

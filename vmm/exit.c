@@ -154,7 +154,11 @@ bool exit_handle(struct vcpu *v)
 	case EXIT_VIRT_INSN: vcpu_ud(v); break;
 	case EXIT_HYPERCALL: exit_hypercall(v, &v->exit); break;
 	case EXIT_TASK_SWITCH: exit_task_switch(v, &v->exit); break;
-	case EXIT_SLAT_FAULT: exit_slat_fault(v, &v->exit); break;
+	case EXIT_SLAT_FAULT:
+		/* A write, or the CPU setting A and D bits in guest tables that live in a tracked page. */
+		if (!(v->exit.slat.write | v->exit.slat.walk) || !dirty_write_fault(&v->vm->dirty, v->exit.slat.gpa))
+			exit_slat_fault(v, &v->exit);
+		break;
 	case EXIT_PML_FULL: dirty_log_full(&v->vm->dirty); break;
 	case EXIT_SLAT_MISCONFIG:
 		vcpu_park(v, "the VMM's second-level table entry for gpa 0x%llx is malformed", (unsigned long long)v->exit.slat.gpa);

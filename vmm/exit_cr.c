@@ -111,7 +111,7 @@ static int cr0_write(struct vcpu *v, uint64_t value)
 	vcpu_set_cr0(v, value);
 	if ((old ^ value) & (CR0_PG | CR0_CD | CR0_NW))
 		v->load_pdptes = true;
-	if ((old ^ value) & (CR0_PG | CR0_PE | CR0_WP))
+	if ((old ^ value) & (CR0_PG | CR0_PE | CR0_WP) || (v->load_pdptes && paging_shadow(v)))
 		paging_changed(v);
 	return 0;
 }

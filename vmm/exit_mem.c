@@ -1,4 +1,4 @@
-/* EPT violations and nested page faults: a tracked page's first write, a device, or nothing at all. */
+/* EPT violations and nested page faults that the dirty tracker did not ask for: a device, or nothing at all. */
 #include "vmm/exit.h"
 #include "vmm/gva.h"
 #include "vmm/vm.h"
@@ -33,7 +33,7 @@ void exit_strange_fault(struct vcpu *v, const char *what, uint64_t addr)
 		vcpu_park(v, "%s 0x%llx faults again and again though it is mapped", what, (unsigned long long)addr);
 }
 
-static __attribute__((noinline)) void not_tracked(struct vcpu *v, struct vm_exit *x)
+void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 {
 	uint64_t gpa = x->slat.gpa;
 
@@ -46,11 +46,4 @@ static __attribute__((noinline)) void not_tracked(struct vcpu *v, struct vm_exit
 		return;
 	}
 	exit_no_memory(v, x, gpa, x->slat.fetch);
-}
-
-void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
-{
-	/* A write, or the CPU setting A and D bits in guest tables that live in a tracked page. */
-	if (!(x->slat.write || x->slat.walk) || !dirty_write_fault(&v->vm->dirty, x->slat.gpa))
-		not_tracked(v, x);
 }

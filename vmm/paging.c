@@ -1,6 +1,7 @@
 #include "vmm/paging.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "mm/shadow.h"
 #include "vmm/exit.h"
@@ -19,6 +20,9 @@ void paging_new_root(struct vcpu *v)
 
 	v->root_wanted = false;
 	gva_mode(v, &m);
+	if (v->load_pdptes && m.pdpte && guest_mem_read(&v->vm->mem, m.root, v->pdpte, sizeof(v->pdpte)))
+		memset(v->pdpte, 0, sizeof(v->pdpte)); /* a table in no memory: nothing is present */
+	v->load_pdptes = false;
 	if (!(v->cr0 & CR0_PE) && v->ops->shadow_needs_protected_mode) {
 		vcpu_park(v, "real mode, which %s cannot run under shadow paging: use paging=hap", v->ops->name);
 		return;

@@ -166,10 +166,9 @@ static inline void svm_state_take(struct vcpu *v, const struct vmcb *b)
 	v->cr2 = b->save.cr2;
 	v->cr8 = b->control.int_ctl & 15; /* with V_INTR_MASKING the guest's CR8 is V_TPR (15.21.2) */
 	v->rip = b->save.rip;
-	v->gpr[RSP] = b->save.rsp;
 	v->rflags = b->save.rflags;
 	svm_take_shadow(v, b);
-	v->avail = VG_RIP | VG_RSP | VG_RFLAGS | VG_SHADOW | (paging_shadow(v) ? VG_PAGING : 0); /* changed by exits alone then */
+	v->avail = VG_RIP | VG_RFLAGS | VG_SHADOW | (paging_shadow(v) ? VG_PAGING : 0); /* changed by exits alone then */
 }
 
 /** What svm_check looks at, of an entry that failed. */

@@ -263,17 +263,6 @@ static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vm_exit
 	return exit_handle(v);
 }
 
-/* The first write to a tracked page comes this way. */
-static __attribute__((noinline)) bool exited_by_npf(struct vcpu *v, struct vm_exit *x)
-{
-	x->kind = EXIT_SLAT_FAULT;
-	x->insn_len = 0;
-	x->interrupted.valid = false;
-	fill_npf(v->arch, x);
-	irq_poll();
-	return exit_handle(v);
-}
-
 bool svm_exited(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
@@ -288,8 +277,16 @@ bool svm_exited(struct vcpu *v)
 	svm_state_take(v, b);
 	if (!a->quiet || b->control.exit_int_info & EVENT_VALID)
 		return exited_rare(v, x);
+	if (code == SVM_NPF) { /* the first write to a tracked page comes this way */
+		x->kind = EXIT_SLAT_FAULT;
+		x->insn_len = 0;
+		x->interrupted.valid = false;
+		fill_npf(a, x);
+		irq_poll();
+		return exit_handle(v);
+	}
 	if (code >= SVM_EXIT_TABLE || !rows[code].plain)
-		return code == SVM_NPF ? exited_by_npf(v, x) : exited_rare(v, x);
+		return exited_rare(v, x);
 	x->insn_len = length(a, &rows[code], a->cpu->features & SVM_FEATURE_NRIPS ? NULL : svm_code_at(a));
 	if (!x->insn_len)
 		return exited_rare(v, x);

@@ -180,6 +180,7 @@ struct vcpu {
 	uint64_t xcr0;          /* the guest's, live in the CPU while it runs */
 	uint64_t cr8;           /* where the CPU does not keep it itself */
 	uint64_t shadow_cr3;    /* shadow paging: the root that the CPU uses */
+	uint64_t pdpte[4];      /* shadow paging: the PDPTE registers, on a CPU that has them */
 	bool root_wanted;       /* shadow paging: find it anew before the next entry */
 
 	struct vevent inject;   /* goes in with the next entry; the vendor part clears it */
@@ -212,6 +213,7 @@ _Static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, cr2) == 
 struct vcpu_ops {
 	const char *name; /* "VMX", "SVM" */
 	const char *hypercall; /* "VMCALL", "VMMCALL" */
+	bool pdpte_registers;  /* a PAE guest's PDPTEs are loaded with CR3 (SDM vol. 3, 4.4.1), and not read anew for each access */
 	bool loads_guest_pat;  /* entries load the guest's PAT whatever the paging */
 	bool shadow_needs_protected_mode; /* no guest state without CR0.PE is accepted under shadow paging */
 

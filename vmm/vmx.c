@@ -424,6 +424,7 @@ static void vmx_counters(struct vcpu *v, uint64_t *vmcs_accesses, uint64_t *flus
 const struct vcpu_ops vmx_ops = {
 	.name = "VMX",
 	.hypercall = "VMCALL",
+	.pdpte_registers = true,
 	.loads_guest_pat = true,
 	.shadow_needs_protected_mode = true,
 	.cpu_enable = vmx_cpu_enable,

@@ -316,6 +316,7 @@ static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vmx_vcp
 	const struct exit_row *row = row_of(reason & REASON_BASIC);
 	struct vm_exit *x = &v->exit;
 
+	x->info1 = x->info2 = 0;
 	x->decode = false;
 	x->interrupted.valid = false;
 	v->avail &= a->keeps;
@@ -332,25 +333,24 @@ static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vmx_vcp
 	return exit_handle(v);
 }
 
-/* The first write to a tracked page comes this way; what the delivery of an event or an IRET adds to it is rare. */
-static __attribute__((noinline)) bool exited_by_ept(struct vcpu *v, struct vmx_vcpu *a)
+/*
+ * The first write to a tracked page comes this way. False, and nothing is done: an event's delivery or an IRET were cut short.
+ */
+static inline bool read_write_fault(struct vmx_vcpu *a, struct vm_exit *x)
 {
 	uint64_t q = vmread_uncounted(VMCS_QUALIFICATION);
-	struct vm_exit *x = &v->exit;
 
-	if (__builtin_expect((uint32_t)vmread_uncounted(VMCS_VECTORING_EVENT) & EVENT_INFO_VALID || q & EPTV_NMI_UNBLOCKED, 0))
-		return exited_rare(v, a, REASON_EPT_VIOLATION);
+	if ((uint32_t)vmread_uncounted(VMCS_VECTORING_EVENT) & EVENT_INFO_VALID || q & EPTV_NMI_UNBLOCKED)
+		return false;
 	a->accesses += 3;
 	a->launched = true;
-	v->avail &= a->keeps;
 	x->kind = EXIT_SLAT_FAULT;
 	x->info1 = q;
-	x->insn_len = 0;
-	x->interrupted.valid = false;
 	x->slat.gpa = x->info2 = vmread_uncounted(VMCS_GUEST_PHYSICAL);
 	read_ept_access(x, q);
-	irq_poll();
-	return exit_handle(v);
+	x->insn_len = 0;
+	x->interrupted.valid = false;
+	return true;
 }
 
 bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a)
@@ -359,9 +359,16 @@ bool vmx_exited(struct vcpu *v, struct vmx_vcpu *a)
 	struct vm_exit *x = &v->exit;
 
 	x->raw_reason = reason;
-	x->info1 = x->info2 = 0;
+	if (__builtin_expect(reason == REASON_EPT_VIOLATION, 0)) {
+		if (!read_write_fault(a, x))
+			return exited_rare(v, a, reason);
+		v->avail &= a->keeps;
+		irq_poll();
+		return exit_handle(v);
+	}
 	if (__builtin_expect(reason >= sizeof(rows) / sizeof(rows[0]) || rows[reason].fields != PLAIN, 0))
-		return reason == REASON_EPT_VIOLATION ? exited_by_ept(v, a) : exited_rare(v, a, reason);
+		return exited_rare(v, a, reason);
+	x->info1 = x->info2 = 0;
 	a->launched = true;
 	x->kind = rows[reason].kind;
 	v->avail &= a->keeps;

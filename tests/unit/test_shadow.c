@@ -281,7 +281,7 @@ static unsigned long queries, reported, unchanged;
 
 static void query(unsigned r, unsigned c)
 {
-	uint64_t bits[2];
+	uint64_t bits[2] = { 0 };
 	long n, counted = 0;
 
 	if (ranges[r].id < 0)

@@ -59,7 +59,7 @@ void irq_dispatch(unsigned vector);
 static inline void irq_poll(void)
 {
 	/* STI takes effect behind the next instruction. */
-	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
+	__asm__ volatile("sti; nop; cli" : : : "memory");
 }
 /** sti; hlt; cli: waits for the next interrupt. */
 void irq_wait(void);
