@@ -88,6 +88,8 @@ static int cr0_write(struct vcpu *v, uint64_t value)
 		vcpu_set_efer(v, efer & ~EFER_LMA);
 	}
 	vcpu_set_cr0(v, value);
+	if ((old ^ value) & (CR0_PG | CR0_CD | CR0_NW))
+		v->load_pdptes = true;
 	if ((old ^ value) & (CR0_PG | CR0_PE | CR0_WP))
 		v->ops->tlb_flush(v);
 	return 0;
@@ -96,15 +98,18 @@ static int cr0_write(struct vcpu *v, uint64_t value)
 static int cr4_write(struct vcpu *v, uint64_t value)
 {
 	uint64_t old = vcpu_cr4(v), paging = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP;
+	bool loads = (old ^ value) & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP); /* the PDPTEs (SDM vol. 3, 4.4.1) */
 
 	if (value & ~cpuid_cr4_mask(v))
 		return -EINVAL;
 	if ((vcpu_efer(v) & EFER_LMA) && !(value & CR4_PAE))
 		return -EINVAL;
-	if ((vcpu_cr0(v) & CR0_PG) && !(vcpu_efer(v) & EFER_LMA) && (value & CR4_PAE) && ((old ^ value) & paging) &&
+	if ((vcpu_cr0(v) & CR0_PG) && !(vcpu_efer(v) & EFER_LMA) && (value & CR4_PAE) && loads &&
 	    pdptes_bad(v, vcpu_cr3(v)))
 		return -EINVAL;
 	vcpu_set_cr4(v, value);
+	if (loads)
+		v->load_pdptes = true;
 	if ((old ^ value) & paging)
 		v->ops->tlb_flush(v);
 	return 0;
@@ -119,6 +124,7 @@ static int cr3_write(struct vcpu *v, uint64_t value)
 	if (!lma && (vcpu_cr0(v) & CR0_PG) && (vcpu_cr4(v) & CR4_PAE) && pdptes_bad(v, value))
 		return -EINVAL;
 	vcpu_set_cr3(v, value);
+	v->load_pdptes = true;
 	v->ops->tlb_flush(v);
 	return 0;
 }

@@ -170,6 +170,7 @@ struct vcpu {
 	uint64_t gpr[16];       /* first: the entry stubs use offsets 0..127 */
 	uint64_t cr2;           /* offset 128; VMX: loaded and saved around the entry; SVM: in the VMCB */
 	uint32_t avail, dirty;  /* VG_* */
+	bool load_pdptes;       /* a control-register write loads a PAE guest's PDPTEs (SDM vol. 3, 4.4.1); cleared when it is done */
 	uint64_t rip, rflags, cr0, cr3, cr4, efer, dr7;
 	bool shadow_sti, shadow_ss, nmi_blocked; /* VG_SHADOW */
 	struct vsegment seg[SEG_COUNT];

@@ -149,7 +149,8 @@ static void put_efer(struct vcpu *v, struct vmx_vcpu *a)
 
 /*
  * With EPT the CPU takes a PAE guest's PDPTEs from the VMCS (27.3.2.4) and saves them there at exits (28.3.4). Writes of CR0, CR3
- * and CR4 by the VMM in the guest's stead must load them as the instruction would (SDM vol. 3, 4.4.1). Whoever wrote the register
+ * and CR4 by the VMM in the guest's stead must load them when the instruction would (SDM vol. 3, 4.4.1), and only then: what the
+ * guest has stored into the table since counts from its next load on. Whoever wrote the register
  * has checked them; of a table that is in no memory, nothing is present.
  */
 static void put_pdptes(struct vcpu *v, struct vmx_vcpu *a)
@@ -204,8 +205,11 @@ static void put_rare(struct vcpu *v, struct vmx_vcpu *a)
 		put_cr4(v, a);
 	if (v->dirty & VG_EFER)
 		put_efer(v, a);
-	if (v->dirty & paging) {
+	if (v->load_pdptes) {
+		v->load_pdptes = false;
 		put_pdptes(v, a);
+	}
+	if (v->dirty & paging) {
 		a->flush_tlb = true; /* entries do not flush VPID-tagged translations (29.4.3.3) */
 	}
 	if (v->dirty & VG_DR7)
