@@ -367,6 +367,22 @@ static bool too_loose(enum kind kind, const struct piece *p)
 	return loose;
 }
 
+/*
+ * A read-modify-write of an entry on its own way: accessed and dirty bits are set before it, but QEMU's translator sets D between
+ * its read and its write, which then loses it.
+ */
+static bool modifies_own_way(const struct kind_info *k, const struct piece *p)
+{
+	const struct outcome *o = &p->out[0];
+
+	if (!limits.tcg || !k->read || !k->write)
+		return false;
+	for (unsigned i = 0; i < o->depth; i++)
+		if (o->at[i] < o->pa + p->size && o->pa < o->at[i] + 8)
+			return true;
+	return false;
+}
+
 static enum verdict submit(enum kind kind, const struct op *registers)
 {
 	const struct kind_info *k = &kinds[kind];
@@ -381,7 +397,8 @@ static enum verdict submit(enum kind kind, const struct op *registers)
 		script_run();
 	split(piece, &pieces, &a, k->size);
 	v = foresee(k, piece, pieces);
-	if (v == REFUSED || !has_code(k, &piece[0]) || too_loose(kind, &piece[0]) || (k->read && k->write && pieces > 1)) {
+	if (v == REFUSED || !has_code(k, &piece[0]) || too_loose(kind, &piece[0]) || modifies_own_way(k, &piece[0]) ||
+	    (k->read && k->write && pieces > 1)) {
 		pending_count = 0;
 		return REFUSED;
 	}
