@@ -39,6 +39,8 @@ static const struct group {
 	{ "implicit", test_implicit, ALL },
 	{ "flush", test_flush, ALL },
 	{ "cache-bits", test_cache_bits, ALL },
+	{ "tables", test_tables, ALL },
+	{ "switch", test_switch, ONCE },
 	{ "random", test_random, ALL },
 };
 

@@ -11,6 +11,7 @@
 #include "guest-tests/pagewalk/world.h"
 
 #define CR4_PSE (1u << 4)
+#define CR4_MCE (1u << 6)
 
 #define ERR_P 1u
 #define ERR_W 2u

@@ -4,7 +4,7 @@
  */
 #include "guest-tests/pagewalk/tree.h"
 
-#define ROUNDS 14
+#define ROUNDS 8
 #define STEPS 260
 #define PAGES 12
 #define TABLES_MAX 31 /* frames before DATA */
@@ -245,12 +245,11 @@ static void random_edit(void)
 
 static void random_control(void)
 {
+	if (model_paging() == PAGING_PAE)
+		flush(); /* Bochs 2.7 loads the PDPTEs at every write of CR0, and when SMAP changes, not only at those of SDM 4.4.1
+			  */
 	switch (prng_below(&prng, 4)) {
-	case 0:
-		if (model_paging() == PAGING_PAE)
-			flush(); /* Bochs loads the PDPTEs at every CR0 write, not only at those of SDM 4.4.1 */
-		script_cr0(regs.cr0 ^ CR0_WP);
-		break;
+	case 0: script_cr0(regs.cr0 ^ CR0_WP); break;
 	case 1: script_cr4(regs.cr4 ^ (limits.smep ? CR4_SMEP : 0)); break;
 	case 2: script_cr4(regs.cr4 ^ (limits.smap ? CR4_SMAP : 0)); break;
 	default:

@@ -58,14 +58,6 @@ struct expected *expected_last(void)
 	return expected_of(count - 1);
 }
 
-void script_begin(uint64_t cr0, uint64_t cr4, uint64_t efer, uint64_t cr3)
-{
-	model_reset();
-	count = pending_count = 0;
-	regs = (struct registers){ .cr0 = cr0 | CR0_PE | CR0_ET | CR0_NE, .cr3 = cr3, .cr4 = cr4, .efer = efer };
-	entry_regs = regs;
-}
-
 /* The world's CR3 is loaded when it is entered. */
 static void enter(void)
 {
@@ -73,6 +65,20 @@ static void enter(void)
 	if (model_paging() == PAGING_PAE)
 		model_load_pdptes(&regs);
 	entry_regs = regs;
+}
+
+void script_enter(uint64_t cr0, uint64_t cr4, uint64_t efer, uint64_t cr3)
+{
+	script_run();
+	regs = (struct registers){ .cr0 = cr0 | CR0_PE | CR0_ET | CR0_NE, .cr3 = cr3, .cr4 = cr4, .efer = efer };
+	enter();
+}
+
+void script_begin(uint64_t cr0, uint64_t cr4, uint64_t efer, uint64_t cr3)
+{
+	model_reset();
+	count = pending_count = 0;
+	script_enter(cr0, cr4, efer, cr3);
 }
 
 void script_run(void)
@@ -368,8 +374,8 @@ static bool too_loose(enum kind kind, const struct piece *p)
 }
 
 /*
- * A read-modify-write of an entry on its own way: accessed and dirty bits are set before it, but QEMU's translator sets D between its
- * read and its write, which then loses it.
+ * A read-modify-write of an entry on its own way: accessed and dirty bits are set before it, but QEMU's translator sets D between
+ * its read and its write, which then loses it.
  */
 static bool modifies_own_way(const struct kind_info *k, const struct piece *p)
 {
@@ -397,7 +403,8 @@ static enum verdict submit(enum kind kind, const struct op *registers)
 		script_run();
 	split(piece, &pieces, &a, k->size);
 	v = foresee(k, piece, pieces);
-	if (v == REFUSED || !has_code(k, &piece[0]) || too_loose(kind, &piece[0]) || modifies_own_way(k, &piece[0]) || (k->read && k->write && pieces > 1)) {
+	if (v == REFUSED || !has_code(k, &piece[0]) || too_loose(kind, &piece[0]) || modifies_own_way(k, &piece[0]) ||
+	    (k->read && k->write && pieces > 1)) {
 		pending_count = 0;
 		return REFUSED;
 	}

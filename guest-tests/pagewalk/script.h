@@ -49,6 +49,8 @@ extern unsigned checks, failures;
 
 /** The pool is fresh, the registers are as given; write tables with preset_* next. */
 void script_begin(uint64_t cr0, uint64_t cr4, uint64_t efer, uint64_t cr3);
+/** The same with the pool as it is: another mode from now on. */
+void script_enter(uint64_t cr0, uint64_t cr4, uint64_t efer, uint64_t cr3);
 /** Runs what there is; the model's registers then count for what is appended next. */
 void script_run(void);
 

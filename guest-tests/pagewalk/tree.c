@@ -1,6 +1,6 @@
 #include "guest-tests/pagewalk/tree.h"
 
-static unsigned next_frame;
+static unsigned next_frame, root;
 
 const struct config configs[] = {
 	{ "legacy", CR0_PG, 0, 0 },
@@ -12,28 +12,50 @@ const struct config configs[] = {
 	{ 0 },
 };
 
-bool tree_begin(const struct config *c, uint64_t cr0, uint64_t cr4)
+static bool offered(const struct config *c, uint64_t cr4)
 {
-	uint64_t *root = (uint64_t *)frame_pa(ROOT);
+	return !(((cr4 & CR4_SMEP) && !limits.smep) || ((cr4 & CR4_SMAP) && !limits.smap) || ((c->efer & EFER_NXE) && !limits.nx));
+}
 
-	if (((cr4 & CR4_SMEP) && !limits.smep) || ((cr4 & CR4_SMAP) && !limits.smap) || ((c->efer & EFER_NXE) && !limits.nx))
-		return false;
-	script_begin(c->cr0 | cr0, c->cr4 | cr4, c->efer, frame_pa(ROOT));
-	next_frame = ROOT + 1;
+/* HOME's entries in the root. */
+static void plant(const struct config *c)
+{
+	uint64_t *table = (uint64_t *)frame_pa(root);
+
 	for (unsigned i = 0; i < FRAME_WORDS; i++)
-		model_preset(frame_pa(ROOT) + i * 8, 8, 0);
+		model_preset(frame_pa(root) + i * 8, 8, 0);
 	switch (model_paging()) {
-	case PAGING_OFF: return true;
-	case PAGING_LEGACY: home_legacy((uint32_t *)root, c->cr4 & CR4_PSE); break;
-	case PAGING_PAE: home_pae(root); break;
-	case PAGING_LONG: home_long(root); break;
+	case PAGING_OFF: return;
+	case PAGING_LEGACY: home_legacy((uint32_t *)table, c->cr4 & CR4_PSE); break;
+	case PAGING_PAE: home_pae(table); break;
+	case PAGING_LONG: home_long(table); break;
 	}
 	for (unsigned i = 0; i < FRAME_WORDS; i++)
-		model_preset(frame_pa(ROOT) + i * 8, 8, root[i]);
+		model_preset(frame_pa(root) + i * 8, 8, table[i]);
 	if (model_paging() == PAGING_PAE)
 		model_load_pdptes(&regs);
 	if (limits.tcg && model_paging() == PAGING_PAE)
-		model_loosen(frame_pa(ROOT), PTE_A);
+		model_loosen(frame_pa(root), PTE_A);
+}
+
+bool tree_begin(const struct config *c, uint64_t cr0, uint64_t cr4)
+{
+	if (!offered(c, cr4))
+		return false;
+	root = ROOT;
+	script_begin(c->cr0 | cr0, c->cr4 | cr4, c->efer, frame_pa(root));
+	next_frame = ROOT + 1;
+	plant(c);
+	return true;
+}
+
+bool tree_another(const struct config *c, uint64_t cr0, uint64_t cr4)
+{
+	if (!offered(c, cr4))
+		return false;
+	root = tree_frame();
+	script_enter(c->cr0 | cr0, c->cr4 | cr4, c->efer, frame_pa(root));
+	plant(c);
 	return true;
 }
 
@@ -79,7 +101,7 @@ static uint64_t index_of(uint64_t va, unsigned level)
 static void preset(uint64_t pa, uint64_t entry)
 {
 	model_preset(pa, model_entry_size(), entry);
-	if (model_paging() == PAGING_PAE && pa >> 12 == frame_pa(ROOT) >> 12) {
+	if (model_paging() == PAGING_PAE && pa >> 12 == frame_pa(root) >> 12) {
 		model_load_pdptes(&regs);
 		if (limits.tcg)
 			model_loosen(pa, PTE_A);
@@ -88,7 +110,7 @@ static void preset(uint64_t pa, uint64_t entry)
 
 uint64_t tree_entry(uint64_t va, unsigned level)
 {
-	uint64_t table = frame_pa(ROOT);
+	uint64_t table = frame_pa(root);
 
 	for (unsigned l = tree_levels(); l > level; l--) {
 		uint64_t at = table + index_of(va, l) * model_entry_size(), entry = model_read(at, model_entry_size(), NULL);
@@ -123,7 +145,7 @@ void tree_map(uint64_t va, unsigned level, uint64_t flags)
 
 void tree_show(uint64_t va)
 {
-	uint64_t table = frame_pa(ROOT);
+	uint64_t table = frame_pa(root);
 
 	for (unsigned l = tree_levels(); l; l--) {
 		uint64_t at = table + index_of(va, l) * model_entry_size(), e = model_read(at, model_entry_size(), NULL);

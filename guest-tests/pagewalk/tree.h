@@ -21,6 +21,8 @@ extern const struct config configs[];
 
 /** Root, HOME and registers; rights in CR0 and CR4 beyond the configuration's. False: the CPU has not got what is asked for. */
 bool tree_begin(const struct config *c, uint64_t cr0, uint64_t cr4);
+/** One more root beside it, of another mode, which is the current one from now on. */
+bool tree_another(const struct config *c, uint64_t cr0, uint64_t cr4);
 /** 2, 3 or 4. */
 unsigned tree_levels(void);
 /** The largest leaf's level: 1 where there are only 4 KiB pages. */
@@ -52,6 +54,6 @@ extern struct prng prng;
 /* The subjects. */
 typedef void group_fn(const struct config *c);
 group_fn test_rights, test_rights_upper, test_rights_large, test_reserved, test_pdpte, test_accessed, test_dirty, test_grant,
-	test_revoke, test_cross, test_string, test_implicit, test_flush, test_cache_bits, test_random;
+	test_revoke, test_cross, test_string, test_implicit, test_flush, test_cache_bits, test_random, test_switch, test_tables;
 
 #endif
