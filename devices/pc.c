@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "devices/i8042.h"
 #include "devices/irq.h"
 #include "devices/pc_misc.h"
 #include "devices/pci.h"
@@ -10,7 +11,7 @@
 #include "devices/rtc_mc146818.h"
 #include "devices/uart16550.h"
 
-enum { IRQ_TIMER = 0, IRQ_COM1 = 4, IRQ_RTC = 8 };
+enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_COM1 = 4, IRQ_RTC = 8, IRQ_MOUSE = 12 };
 
 struct pc {
 	const struct pc_ops *ops;
@@ -20,6 +21,7 @@ struct pc {
 	struct rtc rtc;
 	struct uart16550 com1;
 	struct pc_misc misc;
+	struct i8042 kbc;
 	struct pci pci;
 	struct pci_function bridge;
 };
@@ -91,9 +93,9 @@ static int attach(struct pc *pc, struct bus *bus)
 	} ports[] = {
 		{ 0x20, 2, &pic8259_chip_ops, &pc->pic.chip[0] },
 		{ 0x40, 4, &pit8254_ops, &pc->pit },
-		{ 0x60, 1, &pc_kbc_data_ops, &pc->misc },
+		{ 0x60, 1, &i8042_data_ops, &pc->kbc },
 		{ 0x61, 1, &pc_port61_ops, &pc->misc },
-		{ 0x64, 1, &pc_kbc_command_ops, &pc->misc },
+		{ 0x64, 1, &i8042_command_ops, &pc->kbc },
 		{ 0x70, 2, &rtc_ops, &pc->rtc },
 		{ 0x80, 1, &pc_port80_ops, &pc->misc },
 		{ 0x92, 1, &pc_port92_ops, &pc->misc },
@@ -136,6 +138,7 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	pit8254_init(&pc->pit, clock, line(pc, IRQ_TIMER), timer_wanted, pc);
 	rtc_init(&pc->rtc, clock, line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, line(pc, IRQ_COM1), serial_out, pc);
+	i8042_init(&pc->kbc, line(pc, IRQ_KEYBOARD), line(pc, IRQ_MOUSE), reset, pc);
 	pci_init(&pc->pci, bus);
 	pci_function_init(&pc->bridge, 0x8086, 0x1237, 0x060000, 2); /* Intel 82441FX, whose place in a PC this is */
 	(void)pci_add(&pc->pci, 0, &pc->bridge);
@@ -151,6 +154,7 @@ void pc_reset(struct pc *pc)
 	rtc_reset(&pc->rtc);
 	uart16550_reset(&pc->com1);
 	pc_misc_reset(&pc->misc);
+	i8042_reset(&pc->kbc);
 	pci_reset(&pc->pci);
 	pic8259_reset(&pc->pic);
 }
@@ -178,4 +182,14 @@ size_t pc_serial_in(struct pc *pc, const uint8_t *data, size_t len)
 void pc_serial_ready(struct pc *pc)
 {
 	uart16550_ready(&pc->com1);
+}
+
+void pc_key(struct pc *pc, bool down, uint16_t code)
+{
+	i8042_key(&pc->kbc, down, code);
+}
+
+void pc_pointer(struct pc *pc, uint16_t x, uint16_t y, uint8_t buttons, int8_t wheel)
+{
+	i8042_pointer(&pc->kbc, x, y, buttons, wheel);
 }

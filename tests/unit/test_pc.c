@@ -1,5 +1,5 @@
 /* The whole PC on its bus: wiring, the small ports, and a million random accesses to all of it. */
-/* links: devices/pc.c devices/pc_misc.c devices/pci.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
+/* links: devices/pc.c devices/pc_misc.c devices/i8042.c devices/pci.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
 /* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c */
 #include <stdarg.h>
 #include <stddef.h>
