@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "devices/fw_cfg.h"
 #include "devices/i8042.h"
 #include "devices/irq.h"
 #include "devices/pc_misc.h"
@@ -22,6 +23,7 @@ struct pc {
 	struct uart16550 com1;
 	struct pc_misc misc;
 	struct i8042 kbc;
+	struct fw_cfg fw_cfg;
 	struct pci pci;
 	struct pci_function bridge;
 };
@@ -103,6 +105,7 @@ static int attach(struct pc *pc, struct bus *bus)
 		{ 0xf4, 4, &pc_debug_exit_ops, &pc->misc },
 		{ 0x3f8, 8, &uart16550_ops, &pc->com1 },
 		{ 0x4d0, 2, &pic8259_elcr_ops, &pc->pic },
+		{ 0x510, 2, &fw_cfg_ops, &pc->fw_cfg },
 		{ 0xcf8, 4, &pc_cf8_ops, &pc->misc },
 		{ 0xcfc, 4, &pci_data_ops, &pc->pci },
 		{ 0x8900, 1, &pc_shutdown_ops, &pc->misc },
@@ -139,6 +142,7 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	rtc_init(&pc->rtc, clock, line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, line(pc, IRQ_COM1), serial_out, pc);
 	i8042_init(&pc->kbc, line(pc, IRQ_KEYBOARD), line(pc, IRQ_MOUSE), reset, pc);
+	fw_cfg_init(&pc->fw_cfg, ram_bytes, 1);
 	pci_init(&pc->pci, bus);
 	pci_function_init(&pc->bridge, 0x8086, 0x1237, 0x060000, 2); /* Intel 82441FX, whose place in a PC this is */
 	(void)pci_add(&pc->pci, 0, &pc->bridge);
@@ -155,6 +159,7 @@ void pc_reset(struct pc *pc)
 	uart16550_reset(&pc->com1);
 	pc_misc_reset(&pc->misc);
 	i8042_reset(&pc->kbc);
+	fw_cfg_reset(&pc->fw_cfg);
 	pci_reset(&pc->pci);
 	pic8259_reset(&pc->pic);
 }
