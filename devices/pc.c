@@ -10,6 +10,7 @@
 #include "devices/pic8259.h"
 #include "devices/pit8254.h"
 #include "devices/rtc_mc146818.h"
+#include "devices/testdev.h"
 #include "devices/uart16550.h"
 
 enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_COM1 = 4, IRQ_RTC = 8, IRQ_MOUSE = 12 };
@@ -24,6 +25,8 @@ struct pc {
 	struct pc_misc misc;
 	struct i8042 kbc;
 	struct fw_cfg fw_cfg;
+	struct testdev testdev;
+	uint16_t irq_lines; /* inputs that devices raise; the test device may raise them too */
 	struct pci pci;
 	struct pci_function bridge;
 };
@@ -102,12 +105,15 @@ static int attach(struct pc *pc, struct bus *bus)
 		{ 0x80, 1, &pc_port80_ops, &pc->misc },
 		{ 0x92, 1, &pc_port92_ops, &pc->misc },
 		{ 0xa0, 2, &pic8259_chip_ops, &pc->pic.chip[1] },
+		{ 0xe0, 4, &testdev_latch_ops, &pc->testdev },
+		{ 0xe4, 4, &testdev_flush_ops, &pc->testdev },
 		{ 0xf4, 4, &pc_debug_exit_ops, &pc->misc },
 		{ 0x3f8, 8, &uart16550_ops, &pc->com1 },
 		{ 0x4d0, 2, &pic8259_elcr_ops, &pc->pic },
 		{ 0x510, 2, &fw_cfg_ops, &pc->fw_cfg },
 		{ 0xcf8, 4, &pc_cf8_ops, &pc->misc },
 		{ 0xcfc, 4, &pci_data_ops, &pc->pci },
+		{ 0x2000, TESTDEV_IRQS, &testdev_irq_ops, &pc->testdev },
 		{ 0x8900, 1, &pc_shutdown_ops, &pc->misc },
 	};
 	unsigned i, n = sizeof(ports) / sizeof(ports[0]);
@@ -123,17 +129,37 @@ static int attach(struct pc *pc, struct bus *bus)
 	return err;
 }
 
+/* The inputs of the interrupt controllers: what a device says, or the test device says. */
+static void device_irq(void *chip, unsigned irq, bool level)
+{
+	struct pc *pc = chip;
+
+	pc->irq_lines = (uint16_t)(level ? pc->irq_lines | 1u << irq : pc->irq_lines & ~(1u << irq));
+	pic8259_set(&pc->pic, irq, level || (pc->testdev.raised >> irq & 1));
+}
+
+static void testdev_irq(void *arg, unsigned irq, bool level)
+{
+	struct pc *pc = arg;
+
+	pic8259_set(&pc->pic, irq, level || (pc->irq_lines >> irq & 1));
+}
+
 static struct irq_line line(struct pc *pc, unsigned irq)
 {
-	return (struct irq_line){ .set = pic8259_set, .chip = &pc->pic, .line = irq };
+	return (struct irq_line){ .set = device_irq, .chip = pc, .line = irq };
 }
 
 struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *ops, void *arg, uint64_t ram_bytes)
 {
 	struct pc *pc = &the_pc;
 
-	if (attach(pc, bus))
+	if (bus_add(bus, BUS_MMIO, TESTDEV_MMIO, TESTDEV_MMIO_BYTES, &testdev_mmio_ops, &pc->testdev))
 		return NULL;
+	if (attach(pc, bus)) {
+		(void)bus_remove(bus, BUS_MMIO, TESTDEV_MMIO);
+		return NULL;
+	}
 	memset(pc, 0, sizeof(*pc));
 	pc->ops = ops;
 	pc->arg = arg;
@@ -142,6 +168,7 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	rtc_init(&pc->rtc, clock, line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, line(pc, IRQ_COM1), serial_out, pc);
 	i8042_init(&pc->kbc, line(pc, IRQ_KEYBOARD), line(pc, IRQ_MOUSE), reset, pc);
+	testdev_init(&pc->testdev, testdev_irq, pc);
 	fw_cfg_init(&pc->fw_cfg, ram_bytes, 1);
 	pci_init(&pc->pci, bus);
 	pci_function_init(&pc->bridge, 0x8086, 0x1237, 0x060000, 2); /* Intel 82441FX, whose place in a PC this is */
@@ -160,6 +187,7 @@ void pc_reset(struct pc *pc)
 	pc_misc_reset(&pc->misc);
 	i8042_reset(&pc->kbc);
 	fw_cfg_reset(&pc->fw_cfg);
+	testdev_reset(&pc->testdev);
 	pci_reset(&pc->pci);
 	pic8259_reset(&pc->pic);
 }

@@ -26,7 +26,7 @@ struct pc_ops {
 };
 
 /**
- * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, PCI, fw_cfg, 8042 with keyboard and mouse, ports
+ * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, PCI, fw_cfg, pc-testdev, 8042 with keyboard and mouse, ports
  * 0x61, 0x92, 0xcf9, 0x80, isa-debug-exit at 0xf4, 0x8900. ram_bytes: guest RAM for the CMOS size bytes.
  * One static instance for each guest, and one guest for now: a second call makes the same one anew, the bus and clock of the first
  * must be gone then. Returns the PC or NULL when the bus is full.
