@@ -88,7 +88,7 @@ int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len)
 
 	if (n < 0) {
 		snprintf(why, why_len, "heads=%s: not a number from 1 to %u, nor sizes like 1024x768,640x480, nor none", spec,
-			 DISPLAY_HEADS);
+			 (unsigned)DISPLAY_HEADS);
 		return n;
 	}
 	vm->stream_consumer = dirty_consumer_add(&vm->dirty);

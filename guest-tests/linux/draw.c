@@ -50,7 +50,7 @@ static void ask(struct screen *s, unsigned long request, void *arg, const char *
 /* The card's only connector, in its preferred mode. */
 static void find_mode(struct screen *s)
 {
-	struct drm_mode_modeinfo modes[64];
+	struct drm_mode_modeinfo modes[64] = { 0 };
 	struct drm_mode_card_res res = { .crtc_id_ptr = (uintptr_t)&s->crtc,
 					 .connector_id_ptr = (uintptr_t)&s->connector,
 					 .count_crtcs = 1,
