@@ -53,7 +53,6 @@ static void update(struct bochs_display *d)
 static void write_enable(struct bochs_display *d, uint16_t value)
 {
 	bool on = value & ~d->dispi[DISPI_ENABLE] & ENABLE_ON;
-	uint64_t len;
 
 	d->dispi[DISPI_ENABLE] = value & (ENABLE_ON | ENABLE_GETCAPS | ENABLE_DAC8 | ENABLE_LFB | ENABLE_NOCLEAR);
 	if (on) {
@@ -61,9 +60,6 @@ static void write_enable(struct bochs_display *d, uint16_t value)
 		d->dispi[DISPI_X_OFFSET] = d->dispi[DISPI_Y_OFFSET] = 0;
 	}
 	update(d);
-	len = (uint64_t)d->head->stride * d->head->height;
-	if (on && !(value & ENABLE_NOCLEAR) && len)
-		d->ops->clear(d->arg, d, len < d->head->vram_bytes ? len : d->head->vram_bytes);
 }
 
 static void write_dispi(struct bochs_display *d, unsigned index, uint16_t value)

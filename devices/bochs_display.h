@@ -36,8 +36,6 @@ struct bochs_display;
 struct bochs_display_ops {
 	/* The head's mode, place in VRAM, palette or on-ness is another one. */
 	void (*changed)(void *arg, struct bochs_display *d);
-	/* Bytes [0, len) of VRAM are to be zeroed (a mode was set without the "no clear" bit); len lies within VRAM. */
-	void (*clear)(void *arg, struct bochs_display *d, uint64_t len);
 	/* VRAM appears at base, or goes (PCI_NOWHERE). 0 or a negative errno where that place is taken. */
 	int (*place)(void *arg, struct bochs_display *d, uint64_t base);
 };

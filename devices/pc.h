@@ -26,8 +26,8 @@ struct pc_ops {
 };
 
 /**
- * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, PCI, ports 0x61, 0x92, 0xcf9, 0x64 (reset
- * only for now), 0x80, isa-debug-exit at 0xf4, 0x8900. ram_bytes: guest RAM for the CMOS size bytes.
+ * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, PCI, fw_cfg, pc-testdev, 8042 with keyboard and mouse, ports
+ * 0x61, 0x92, 0xcf9, 0x80, isa-debug-exit at 0xf4, 0x8900. ram_bytes: guest RAM for the CMOS size bytes.
  * One static instance for each guest, and one guest for now: a second call makes the same one anew, the bus and clock of the first
  * must be gone then. Returns the PC or NULL when the bus is full.
  */
@@ -48,5 +48,9 @@ uint8_t pc_ack(struct pc *pc);
 size_t pc_serial_in(struct pc *pc, const uint8_t *data, size_t len);
 /** There is room for serial output again. */
 void pc_serial_ready(struct pc *pc);
+
+/** Keyboard and mouse: as i8042_key and i8042_pointer. */
+void pc_key(struct pc *pc, bool down, uint16_t code);
+void pc_pointer(struct pc *pc, uint16_t x, uint16_t y, uint8_t buttons, int8_t wheel);
 
 #endif

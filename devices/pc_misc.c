@@ -1,64 +1,5 @@
 #include "devices/pc_misc.h"
 
-/* ---- keyboard controller: its output port's bit 0 is the CPU's reset line, pulsed low by commands 0xf0 to 0xff (IBM PC AT TRM) */
-
-#define KBC_OBF 0x01u
-#define KBC_SYSTEM 0x04u /* self-test passed */
-#define KBC_UNLOCKED 0x10u
-#define KBC_READ_OUTPUT 0xd0u
-#define KBC_WRITE_OUTPUT 0xd1u
-#define KBC_PULSE 0xf0u
-#define OUTPUT_RUN 0x01u /* low: reset */
-#define OUTPUT_A20 0x02u
-
-static uint64_t kbc_data_read(void *dev, uint64_t addr, unsigned size)
-{
-	struct pc_misc *m = dev;
-
-	(void)addr, (void)size;
-	m->kbc_full = false;
-	return m->kbc_out;
-}
-
-static void kbc_data_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
-{
-	struct pc_misc *m = dev;
-	uint8_t command = m->kbc_command;
-
-	(void)addr, (void)size;
-	m->kbc_command = 0;
-	/* A20 is always on: the guest's memory has no line to switch. */
-	if (command == KBC_WRITE_OUTPUT && !(value & OUTPUT_RUN))
-		m->reset(m->arg);
-}
-
-static uint64_t kbc_status_read(void *dev, uint64_t addr, unsigned size)
-{
-	struct pc_misc *m = dev;
-
-	(void)addr, (void)size;
-	return KBC_SYSTEM | KBC_UNLOCKED | (m->kbc_full ? KBC_OBF : 0);
-}
-
-static void kbc_command_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
-{
-	struct pc_misc *m = dev;
-
-	(void)addr, (void)size;
-	m->kbc_command = (uint8_t)value;
-	if (value == KBC_READ_OUTPUT) {
-		m->kbc_out = OUTPUT_RUN | OUTPUT_A20;
-		m->kbc_full = true;
-	}
-	if ((value & KBC_PULSE) == KBC_PULSE && !(value & OUTPUT_RUN))
-		m->reset(m->arg);
-}
-
-const struct bus_ops pc_kbc_data_ops = { .name = "8042 data", .read = kbc_data_read, .write = kbc_data_write, .access_max = 1 };
-const struct bus_ops pc_kbc_command_ops = {
-	.name = "8042 command", .read = kbc_status_read, .write = kbc_command_write, .access_max = 1
-};
-
 /* ---- port 0x61: NMI status and control (Intel 82371SB datasheet, NMISC) */
 
 #define P61_GATE2 0x01u
@@ -206,8 +147,6 @@ const struct bus_ops pc_shutdown_ops = { .name = "shutdown", .read = zero_read, 
 
 void pc_misc_reset(struct pc_misc *m)
 {
-	m->kbc_command = m->kbc_out = 0;
-	m->kbc_full = false;
 	m->port61 = m->port80 = m->cf9 = 0;
 	m->port92 = P92_A20;
 	m->shutdown_seen = 0;

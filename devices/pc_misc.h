@@ -1,5 +1,5 @@
 /*
- * The PC's small ports: keyboard controller's reset line (0x60, 0x64), port 0x61, POST code 0x80, port 0x92, PCI's address and
+ * The PC's small ports: port 0x61, POST code 0x80, port 0x92, PCI's address and
  * reset control (0xcf8 to 0xcfb), isa-debug-exit (0xf4) and the emulators' power-off port (0x8900).
  */
 #ifndef DEVICES_PC_MISC_H
@@ -19,16 +19,12 @@ struct pc_misc {
 	void (*power_off)(void *arg);
 	void (*reset)(void *arg);
 	void *arg;
-	uint8_t kbc_command; /* waits for its data byte at 0x60; 0: none */
-	bool kbc_full;	     /* a byte for the guest is in the output buffer */
-	uint8_t kbc_out;
 	uint8_t port61; /* bits 0..3 as written */
 	uint8_t port80, port92, cf9;
 	unsigned shutdown_seen; /* letters of "Shutdown" so far */
 };
 
 /* dev is the pc_misc for all of them. */
-extern const struct bus_ops pc_kbc_data_ops, pc_kbc_command_ops;	 /* 1 port each: 0x60, 0x64 */
 extern const struct bus_ops pc_port61_ops, pc_port80_ops, pc_port92_ops; /* 1 port each */
 extern const struct bus_ops pc_cf8_ops;					 /* 4 ports at 0xcf8 */
 extern const struct bus_ops pc_debug_exit_ops;				 /* 4 ports at 0xf4 */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/control_input.h"
 #include "host/json.h"
 #include "host/png.h"
 #include "host/say.h"
@@ -201,6 +202,7 @@ static const struct {
 } commands[] = {
 	{ "heads", do_heads }, { "screenshot", do_screenshot }, { "log", do_log },
 	{ "quit", do_quit },   { "stats", do_stats },		{ "wait", control_wait_begin },
+	{ "type", control_type }, { "key", control_key }, { "click", control_click },
 };
 
 static void run_line(struct control_client *c)

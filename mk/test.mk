@@ -23,13 +23,14 @@ $(BUILD)/tests/pngcrc: tests/tools/pngcrc.c
 	$(Q)$(HOSTCC) -O2 $(WARN) -o $@ $< -lpng -lz
 
 test: all $(UNIT_BIN) $(BUILD)/tests/pngcrc
+	@$(MAKE) --no-print-directory linux-files || echo "make test: no Linux to test with; that test is skipped"
 	@BUILD=$(BUILD) ONLY="$(ONLY)" bash tests/run
 
 SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[ch] stream/*.[ch] host/*.[ch] guest-tests/*.c \
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck tests/run tests/tools/*.sh .ci/run boot/*.sh
+	shellcheck tests/run tests/tools/*.sh guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests
 
@@ -48,5 +49,6 @@ help:
 	@echo "make                  the VMM (build/tessera.elf, .iso), the guest tests, the host command (build/tessera)"
 	@echo "make deps [DRY=1]     install what is missing"
 	@echo "make run [VIEW= MACHINE= GUEST= HEADS= TIMEOUT=]   the demo guest on four heads; VIEW=none: once, pictures in build/run"
+	@echo "make linux            Debian's Linux: a shell on COM1 and one on each head (same variables)"
 	@echo "make test [ONLY=PATTERN]   all tests; unit: only the host's"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"

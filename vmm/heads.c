@@ -24,7 +24,8 @@ static void drop_range(struct vm *vm, struct head_view *w)
 
 static int vram_put(struct vm *vm, struct head *h, uint64_t base)
 {
-	int e = base + h->vram_bytes > GUEST_PCI_END ? -EINVAL : vm_memory_add(vm, base, h->vram_bytes, (uint64_t)(uintptr_t)h->vram);
+	int e = base + h->vram_bytes > GUEST_PCI_END ? -EINVAL
+						     : vm_memory_add(vm, base, h->vram_bytes, (uint64_t)(uintptr_t)h->vram);
 
 	if (!e)
 		h->gpa = base;
@@ -45,15 +46,6 @@ static int on_place(void *arg, struct bochs_display *d, uint64_t base)
 	return base == PCI_NOWHERE ? 0 : vram_put(vm, h, base);
 }
 
-static void on_clear(void *arg, struct bochs_display *d, uint64_t len)
-{
-	struct vm *vm = arg;
-
-	memset(d->head->vram, 0, len);
-	if (d->head->gpa != HEAD_NOWHERE)
-		dirty_mark(&vm->dirty, d->head->gpa, len);
-}
-
 static void on_changed(void *arg, struct bochs_display *d)
 {
 	struct vm *vm = arg;
@@ -61,7 +53,7 @@ static void on_changed(void *arg, struct bochs_display *d)
 	vm->view[d->head->index].stale = true;
 }
 
-static const struct bochs_display_ops display_ops = { .changed = on_changed, .clear = on_clear, .place = on_place };
+static const struct bochs_display_ops display_ops = { .changed = on_changed, .place = on_place };
 
 /* ---- making them */
 
@@ -96,7 +88,7 @@ int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len)
 
 	if (n < 0) {
 		snprintf(why, why_len, "heads=%s: not a number from 1 to %u, nor sizes like 1024x768,640x480, nor none", spec,
-			 DISPLAY_HEADS);
+			 (unsigned)DISPLAY_HEADS);
 		return n;
 	}
 	vm->stream_consumer = dirty_consumer_add(&vm->dirty);

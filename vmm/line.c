@@ -8,6 +8,7 @@
 #include "stream/link.h"
 #include "vmm/control.h"
 #include "vmm/hw/hw.h"
+#include "vmm/input.h"
 #include "vmm/log.h"
 #include "vmm/vm.h"
 
@@ -25,7 +26,7 @@
 static struct {
 	struct link link;
 	struct display_tx tx;
-	struct proto_reader control;
+	struct proto_reader control, input;
 	struct vm *vm;
 	uint8_t chunk[16];            /* one UART FIFO's worth on its way */
 	size_t chunk_len, chunk_pos;
@@ -87,6 +88,7 @@ static void on_connected(void *arg)
 {
 	(void)arg;
 	memset(&line.control, 0, sizeof(line.control));
+	memset(&line.input, 0, sizeof(line.input));
 	line.close_bad = false;
 	line.plain_tail = line.plain_head;
 	line.next_frame_ns = 0;
@@ -112,7 +114,10 @@ static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t
 	}
 	if (s == LINK_SERIAL && line.vm)
 		pc_serial_in(line.vm->pc, data, len);
-	/* INPUT: no keyboard or mouse is emulated yet */
+	if (s == LINK_INPUT && line.vm && proto_feed(&line.input, data, len, input_message, line.vm)) {
+		log_warn("the host sent a malformed input message: the session ends");
+		line.close_bad = true;
+	}
 }
 
 static void on_jumped(void *arg, enum link_stream s, uint32_t lost)
@@ -121,6 +126,8 @@ static void on_jumped(void *arg, enum link_stream s, uint32_t lost)
 	(void)lost;
 	if (s == LINK_CONTROL)
 		memset(&line.control, 0, sizeof(line.control));
+	if (s == LINK_INPUT)
+		memset(&line.input, 0, sizeof(line.input));
 }
 
 static size_t on_build(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie)

@@ -142,16 +142,12 @@ static void test_identity(void)
 		expect_eq("EDID's sum", sum, 0);
 		expect_eq("EDID's width", edid[56] | (edid[58] >> 4) << 8, heads[i].width);
 		expect_eq("EDID's height", edid[59] | (edid[61] >> 4) << 8, heads[i].height);
-		expect_eq("a string instruction on registers", ({
-				  uint64_t left;
+		{
+			uint64_t left = 128, from = (uint64_t)edid, to = (uint64_t)d->regs;
 
-				  __asm__ volatile("cld; repe cmpsb; mov %%rcx, %0"
-						   : "=r"(left)
-						   : "S"(edid), "D"(d->regs), "c"(128)
-						   : "memory", "cc");
-				  left;
-			  }),
-			  0);
+			__asm__ volatile("cld; repe cmpsb" : "+S"(from), "+D"(to), "+c"(left)::"memory", "cc");
+			expect_eq("a string instruction on registers", left, 0);
+		}
 	}
 }
 
@@ -163,8 +159,6 @@ static void depth(unsigned bpp)
 		struct display *d = display[i];
 
 		set_mode(d, bpp, bpp == 8 ? 0x20 : 0);
-		for (unsigned k = 0; k < MODE_W * MODE_H * ((bpp + 7) / 8); k += 1021)
-			expect_eq("cleared VRAM", d->vram[k], 0);
 		write8(d, 0x408, 0);
 		for (unsigned k = 0; k < 256; k++) {
 			palette[k] = prng_next(&prng) & 0xffffff;

@@ -126,6 +126,21 @@ static void test_pic(void)
 	expect_eq("lines in service", pic_in_service(), 0);
 }
 
+/* What QEMU's fw_cfg tells test kernels: its signature, CPUs, and RAM, which must be what the memory map says. */
+static void test_fw_cfg(void)
+{
+	uint64_t ram = 0;
+
+	outw(0x510, 0);
+	expect(inb(0x511) == 'Q' && inb(0x511) == 'E' && inb(0x511) == 'M' && inb(0x511) == 'U', "no signature");
+	outw(0x510, 5);
+	expect_eq("CPUs", inb(0x511) | inb(0x511) << 8, 1);
+	outw(0x510, 3);
+	for (unsigned i = 0; i < 64; i += 8)
+		ram |= (uint64_t)inb(0x511) << i;
+	expect_eq("RAM", ram >> 20, (boot.mem_upper >> 10) + 1);
+}
+
 const struct test io_tests[] = {
 	{ "io-unclaimed", test_unclaimed },
 	{ "io-registers", test_registers },
@@ -133,5 +148,6 @@ const struct test io_tests[] = {
 	{ "io-cmos", test_cmos },
 	{ "io-pit", test_pit },
 	{ "io-pic", test_pic },
+	{ "io-fw-cfg", test_fw_cfg },
 	{ 0 },
 };

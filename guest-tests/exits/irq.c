@@ -244,6 +244,24 @@ static void test_rep(void)
 	expect(!memcmp(from, to, size), "the copy differs");
 }
 
+/* pc-testdev's ports raise and lower inputs of the 8259s; an edge that falls before it is acknowledged is withdrawn. */
+static void test_lines(void)
+{
+	if (!hyper_present()) {
+		skip("needs pc-testdev");
+		return;
+	}
+	pic_mask(0xffff);
+	for (unsigned irq = 3; irq < 16; irq++) {
+		if (irq == 4 || irq == 8)
+			continue; /* COM1's and the clock's */
+		outb((uint16_t)(0x2000 + irq), 1);
+		expect(pic_requests() >> irq & 1, "input %u is not requested", irq);
+		outb((uint16_t)(0x2000 + irq), 0);
+		expect(!(pic_requests() >> irq & 1), "input %u is still requested", irq);
+	}
+}
+
 const struct test irq_tests[] = {
 	{ "hlt", test_hlt },
 	{ "hlt-pending", test_hlt_pending },
@@ -255,5 +273,6 @@ const struct test irq_tests[] = {
 	{ "irq-late", test_late },
 	{ "irq-nested", test_nested },
 	{ "irq-rep", test_rep },
+	{ "irq-lines", test_lines },
 	{ 0 },
 };

@@ -110,7 +110,12 @@ static void test_forms(void)
 			 : "r"(UNBACKED), "r"(0ull)
 			 : "rax", "cc", "memory");
 	expect_eq("ZF after CMPXCHG", flags >> 6 & 1, 1);
-	__asm__ volatile("cld; repe scasb; mov %%rcx, %0" : "=r"(v) : "D"(UNBACKED), "a"(0xff), "c"(20) : "cc", "memory");
+	{
+		uint64_t at = UNBACKED;
+
+		v = 20;
+		__asm__ volatile("cld; repe scasb" : "+D"(at), "+c"(v) : "a"(0xff) : "cc", "memory");
+	}
 	expect_eq("REPE SCASB", v, 0);
 	__asm__ volatile("pushq (%1); pop %0" : "=r"(v) : "r"(UNBACKED) : "memory");
 	expect_eq("PUSH", v, ~0ull);
@@ -125,12 +130,34 @@ static void test_forms(void)
 	expect_eq("a stored register, high half", out[1], in[1]);
 }
 
+/* pc-testdev's memory: a device that keeps what is written, so read-modify-write shows its result. */
+static void test_device_memory(void)
+{
+	volatile uint64_t *p = (volatile uint64_t *)0xff000100ull;
+	uint64_t v, from, to, count = 13;
+
+	if (!under_tessera())
+		return;
+	*p = 0x1122334455667788;
+	p[1] = 0;
+	__asm__ volatile("lock addq $0x11, (%0); xorl $-1, 4(%0); lock btsq $60, (%0); incw 8(%0); setz 9(%0)" ::"r"(p)
+			 : "memory", "cc");
+	expect_eq("ADD, XOR, BTS", *p, 0xfeddccbb55667799);
+	expect_eq("INC, SETZ", p[1], 1);
+	from = (uint64_t)p;
+	to = from + 64;
+	__asm__ volatile("cld; rep movsb" : "+S"(from), "+D"(to), "+c"(count)::"memory");
+	expect_eq("REP MOVSB", p[8], *p);
+	__asm__ volatile("xchgb %%al, (%1); movzbl %%al, %k0" : "=a"(v) : "r"(p), "0"(0x5aull) : "memory");
+	expect_eq("XCHG", v, 0x99);
+	expect_eq("its byte", *p & 0xff, 0x5a);
+	outl(0xe0, 0xcafe1234);
+	expect_eq("the latch", inl(0xe0), 0xcafe1234);
+}
+
 const struct test mmio_tests[] = {
-	{ "mmio-reads", test_reads },
-	{ "mmio-writes", test_writes },
-	{ "mmio-addressing", test_addressing },
-	{ "mmio-mapped", test_mapped },
-	{ "mmio-registers", test_registers },
-	{ "mmio-forms", test_forms },
-	{ 0 },
+	{ "mmio-reads", test_reads },		{ "mmio-writes", test_writes },
+	{ "mmio-addressing", test_addressing }, { "mmio-mapped", test_mapped },
+	{ "mmio-registers", test_registers },	{ "mmio-forms", test_forms },
+	{ "mmio-device", test_device_memory },	{ 0 },
 };

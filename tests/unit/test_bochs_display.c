@@ -21,7 +21,6 @@ static struct head head;
 static struct bochs_display dev;
 static uint8_t *vram;
 static unsigned changes;
-static uint64_t cleared;
 
 /* Stands in for the stream. */
 void dtx_damage(struct display_tx *tx, unsigned index, uint64_t offset, uint64_t len)
@@ -36,14 +35,6 @@ static void changed(void *arg, struct bochs_display *d)
 	changes++;
 }
 
-static void clear(void *arg, struct bochs_display *d, uint64_t len)
-{
-	(void)arg, (void)d;
-	assert_true(len <= VRAM);
-	cleared = len;
-	memset(vram, 0, len);
-}
-
 static int place(void *arg, struct bochs_display *d, uint64_t base)
 {
 	(void)arg;
@@ -51,7 +42,7 @@ static int place(void *arg, struct bochs_display *d, uint64_t base)
 	return 0;
 }
 
-static const struct bochs_display_ops ops = { .changed = changed, .clear = clear, .place = place };
+static const struct bochs_display_ops ops = { .changed = changed, .place = place };
 
 static int setup(void **state)
 {
@@ -68,7 +59,6 @@ static int setup(void **state)
 	pci_config_write(&pci, 5, PCI_BAR0 + 8, 4, 0xf1000000);
 	pci_config_write(&pci, 5, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	changes = 0;
-	cleared = 0;
 	return 0;
 }
 
@@ -155,8 +145,8 @@ static void test_linux(void **state)
 	linux_modeset(800, 600);
 	expect_scanout(800, 600, 32, 3200, 0);
 	assert_true(changes > 0);
-	assert_int_equal(cleared, 800 * 600 * 4);
-	assert_int_equal(vram[800 * 600 * 4], 0xff);
+	for (unsigned i = 0; i < VRAM; i += 4095)
+		assert_int_equal(vram[i], 0xff); /* what was drawn before the mode was set is shown */
 	/* a framebuffer further on, with a longer line */
 	out(DISPI_VIRT_WIDTH, 1024);
 	out(DISPI_X_OFFSET, 16);
@@ -174,10 +164,7 @@ static void test_linux(void **state)
 	expect_scanout(800, 600, 32, 4096, 700 * 4096 + 64);
 	out(DISPI_ENABLE, 0);
 	expect_scanout(0, 0, 0, 0, 0);
-	/* "no clear" */
-	cleared = 0;
 	out(DISPI_ENABLE, 0xc1);
-	assert_int_equal(cleared, 0);
 	expect_scanout(800, 600, 32, 3200, 0);
 }
 

@@ -3,7 +3,7 @@
  * sender (host_fakevmm.c). Pictures, text, exit statuses, faults on the line, the control socket.
  */
 /* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/child.c host/control.c */
-/* links: host/control_client.c host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c */
+/* links: host/control_client.c host/control_input.c host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c */
 /* links: host/json.c host/keys.c host/kvm.c host/line.c host/machine.c host/machine_bochs.c */
 /* links: host/machine_qemu.c host/options.c host/paths.c host/png.c host/pollset.c host/say.c host/session.c */
 /* links: host/sink.c host/spec.c host/table.c host/text.c host/vnc.c stream/cobs.c stream/codec.c */

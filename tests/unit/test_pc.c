@@ -1,5 +1,5 @@
 /* The whole PC on its bus: wiring, the small ports, and a million random accesses to all of it. */
-/* links: devices/pc.c devices/pc_misc.c devices/pci.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
+/* links: devices/pc.c devices/pc_misc.c devices/i8042.c devices/fw_cfg.c devices/testdev.c devices/pci.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
 /* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c */
 #include <stdarg.h>
 #include <stddef.h>
@@ -284,7 +284,7 @@ static void wiring(void **state)
 static void storm(void **state)
 {
 	static const uint16_t bases[] = {
-		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xf4, 0x3f8, 0x4d0, 0xcf8, 0xcfc, 0x8900, 0xfffe
+		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xe0, 0xf4, 0x3f8, 0x4d0, 0x510, 0xcf8, 0xcfc, 0x2000, 0x8900, 0xfffe
 	};
 	unsigned acks = 0, ran = 0;
 

@@ -1,0 +1,24 @@
+# Debian's Linux as a guest: its kernel and an initramfs, made of packages that are unpacked into $(BUILD)/linux and not installed.
+LINUX := $(BUILD)/linux
+LINUX_FILES := $(LINUX)/vmlinuz $(LINUX)/initrd
+DEPS_LINUX := cpio libc6-dev libdrm-dev
+LINUX_MEMORY ?= 512
+
+.PHONY: linux linux-files
+linux-files: $(LINUX_FILES)
+
+$(LINUX)/vmlinuz: guest-tests/linux/fetch.sh
+	@sh tests/tools/deps.sh $(DEPS_LINUX)
+	sh guest-tests/linux/fetch.sh $(LINUX)
+
+$(LINUX)/draw: guest-tests/linux/draw.c
+	@mkdir -p $(@D)
+	$(Q)$(CC_VMM) -O2 $(WARN) -static $(shell pkg-config --cflags libdrm 2>/dev/null) -o $@ $<
+
+$(LINUX)/initrd: guest-tests/linux/initramfs.sh guest-tests/linux/init $(LINUX)/draw $(LINUX)/vmlinuz
+	sh guest-tests/linux/initramfs.sh $@ $(LINUX) guest-tests/linux/init $(LINUX)/draw
+
+# A shell on COM1 (this terminal) and one on each of the first four heads.
+linux: all $(LINUX_FILES)
+	$(BUILD)/tessera run $(LINUX)/vmlinuz --initrd $(LINUX)/initrd --memory $(LINUX_MEMORY) --machine $(MACHINE) --paging $(PAGING) \
+		--heads $(HEADS) --view $(VIEW) $(TIMEOUT:%=--timeout %) -- console=tty0 console=ttyS0,115200 fbcon=map:0123 quiet
