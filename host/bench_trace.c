@@ -1,0 +1,170 @@
+/* bench_trace.h */
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+
+#include "host/bench_trace.h"
+#include "host/say.h"
+#include "host/trace.h"
+#include "stream/dense_encode.h"
+#include "stream/link.h"
+
+#define PAGE 4096
+
+/* One head's two ends. */
+struct ends {
+	uint32_t width, height;
+	const uint32_t *cur;     /* in the frame at hand */
+	uint32_t *before;        /* the frame before it */
+	uint8_t *flags;
+	uint32_t *sent, *shown;  /* the encoder's and the decoder's picture */
+	struct dense_enc *enc;
+	struct dense *dec;
+	uint64_t bytes, datagrams;
+};
+
+static void *must(void *p)
+{
+	if (!p) {
+		say("out of memory");
+		exit(EXIT_TOOL);
+	}
+	return p;
+}
+
+static void open_ends(struct ends *x, uint32_t width, uint32_t height)
+{
+	size_t px = (size_t)width * height;
+	uint32_t tiles = ((width + TILE - 1) / TILE) * ((height + TILE - 1) / TILE);
+
+	*x = (struct ends){ .width = width, .height = height };
+	x->before = must(calloc(px, 4));
+	x->sent = must(calloc(px, 4));
+	x->shown = must(calloc(px, 4));
+	x->flags = must(calloc(tiles, 1));
+	x->enc = must(calloc(1, sizeof(*x->enc)));
+	x->dec = must(calloc(1, sizeof(*x->dec)));
+	dense_enc_reset(x->enc, x->sent, x->flags, width, height);
+	dense_reset(x->dec, x->shown, width, height);
+}
+
+static void close_ends(struct ends *x)
+{
+	free(x->before);
+	free(x->sent);
+	free(x->shown);
+	free(x->flags);
+	free(x->enc);
+	free(x->dec);
+}
+
+/* Marks the tiles that a dirty tracker would: those with a pixel in a page that was written. Returns how many pixels changed. */
+static uint64_t mark(struct ends *x)
+{
+	size_t px = (size_t)x->width * x->height;
+	uint32_t cols = (x->width + TILE - 1) / TILE;
+	uint64_t changed = 0;
+
+	for (size_t at = 0; at < px; at += PAGE / 4) {
+		size_t n = px - at < PAGE / 4 ? px - at : PAGE / 4;
+
+		if (memcmp(x->cur + at, x->before + at, n * 4) == 0)
+			continue;
+		for (size_t i = at; i < at + n; i++) {
+			changed += x->cur[i] != x->before[i];
+			x->flags[i / x->width / TILE * cols + i % x->width / TILE] |= 1;
+		}
+		memcpy(x->before + at, x->cur + at, n * 4);
+	}
+	return changed;
+}
+
+/* Brings a frame over. Returns 0, or -1 if what arrives is not the frame. */
+static int send_dense(struct ends *x)
+{
+	uint8_t out[LINK_BODY_MAX];
+	struct picture cur = { .base = (const volatile uint8_t *)x->cur, .stride = x->width * 4 };
+	enum dense_status status;
+
+	dense_enc_source(x->enc, &cur);
+	do {
+		dense_enc_begin(x->enc, out, sizeof(out));
+		do
+			status = dense_enc_work(x->enc, 1000);
+		while (status == DENSE_WORKING);
+		size_t n = dense_enc_end(x->enc);
+
+		if (!n)
+			break;
+		x->bytes += n;
+		x->datagrams++;
+		if (x->dec && dense_decode(x->dec, out, n) < 0)
+			return -1;
+	} while (status == DENSE_FULL);
+	return memcmp(x->cur, x->dec ? x->shown : x->sent, (size_t)x->width * x->height * 4) ? -1 : 0;
+}
+
+static int bench_file(const char *path)
+{
+	struct trace t;
+	struct ends head[16];
+	uint64_t changed_frames = 0, first = 0, total = 0, changed_px = 0;
+	uint32_t frame = 0;
+	int got, status = 0;
+
+	if (trace_open(&t, path) < 0)
+		return EXIT_TOOL;
+	if (t.heads > 16) {
+		say("%s: too many heads", t.name);
+		trace_close(&t);
+		return EXIT_TOOL;
+	}
+	for (uint32_t i = 0; i < t.heads; i++)
+		open_ends(&head[i], t.head_width, t.head_height);
+	for (; (got = trace_next(&t)) > 0; frame++) {
+		uint64_t changed = 0, before = total;
+
+		for (uint32_t i = 0; i < t.heads; i++) {
+			struct ends *x = &head[i];
+			uint64_t was = x->bytes;
+
+			x->cur = t.px + (size_t)i * t.head_height * t.head_width;
+			changed += mark(x);
+			if (send_dense(x) < 0) {
+				say("%s: frame %u does not come back as it was (dense)", t.name, frame);
+				status = EXIT_TOOL;
+				goto out;
+			}
+			total += x->bytes - was;
+		}
+		changed_px += changed;
+		changed_frames += frame && changed;
+		if (!frame)
+			first = total - before;
+		if (getenv("TRACE_V"))
+			fprintf(stderr, "%u %llu\n", frame, (unsigned long long)(total - before));
+	}
+	if (got < 0)
+		status = EXIT_TOOL;
+	else
+		printf("%s frames=%u changed=%llu first=%llu dense=%llu px=%llu\n", t.name, frame, (unsigned long long)changed_frames,
+		       (unsigned long long)first, (unsigned long long)total, (unsigned long long)changed_px);
+	fflush(stdout);
+out:
+	for (uint32_t i = 0; i < t.heads; i++)
+		close_ends(&head[i]);
+	trace_close(&t);
+	return status;
+}
+
+int bench_trace(int argc, char **argv)
+{
+	int worst = 0;
+
+	for (int i = 1; i < argc; i++) {
+		int status = bench_file(argv[i]);
+
+		worst = status > worst ? status : worst;
+	}
+	return worst;
+}

@@ -1,0 +1,77 @@
+/* dense.h: the model as a whole, and the decoder */
+#include <errno.h>
+#include <string.h>
+
+#include "stream/background.h"
+#include "stream/cells.h"
+#include "stream/copies.h"
+#include "stream/dense.h"
+#include "stream/dense_round.h"
+#include "stream/pixels.h"
+#include "stream/tilemap.h"
+
+int dense_reset(struct dense *d, uint32_t *sent, uint32_t width, uint32_t height)
+{
+	uint32_t cols = (width + TILE - 1) / TILE, rows = (height + TILE - 1) / TILE;
+
+	if (!width || !height || width > DENSE_MAX_SIDE || height > DENSE_MAX_SIDE || cols * rows > DENSE_MAX_TILES)
+		return -EINVAL;
+	mix_init();
+	d->sent = sent;
+	d->width = width;
+	d->height = height;
+	d->cols = cols;
+	d->rows = rows;
+	d->stage = DENSE_DONE;
+	mix_clear_slots(d->table, MIX_SLOTS);
+	copies_clear(d);
+	cells_clear(d);
+	tilemap_clear(d);
+	pixels_clear(d);
+	background_clear(d);
+	copies_begin(d);
+	cells_begin(d);
+	return 0;
+}
+
+/* The number of units before a cut; the header's length, or 0 for a malformed one. */
+static size_t get_units(const uint8_t *in, size_t len, uint32_t *units)
+{
+	size_t at = 1;
+
+	*units = ~0u;
+	if (!len)
+		return 0;
+	if (!(in[0] & DENSE_CUT))
+		return 1;
+	*units = 0;
+	for (unsigned shift = 0; shift < 28 && at < len; shift += 7) {
+		uint8_t byte = in[at++];
+
+		*units |= (byte & 0x7fu) << shift;
+		if (!(byte & 0x80))
+			return at;
+	}
+	return 0;
+}
+
+int dense_decode(struct dense *d, const uint8_t *in, size_t len)
+{
+	static const struct round_ops decoder;
+	uint32_t units;
+	size_t header = get_units(in, len, &units);
+	bool more = true;
+
+	if (!header)
+		return -EBADMSG;
+	if (d->stage == DENSE_DONE)
+		round_begin(d);
+	rc_begin_decode(&d->rc, in + header, len - header);
+	while (units-- && more && !d->rc.bad)
+		more = round_unit(d, &decoder, NULL);
+	round_datagram(d);
+	/* A datagram that is cut leaves something to come; one that is not goes to the end. */
+	if (!rc_ended(&d->rc) || more != !!(in[0] & DENSE_CUT))
+		return -EBADMSG;
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* The dense encoder's state: the model and what it needs to decide what to code. */
+#ifndef STREAM_DENSE_ENC_H
+#define STREAM_DENSE_ENC_H
+
+#include "stream/cells.h"
+#include "stream/dense_model.h"
+#include "stream/picture.h"
+
+#define DIFF_WORDS (DENSE_MAX_TILES / 32 + 1)
+
+/* -------- search for copies */
+
+#define SEARCH_BLOCKS 4096
+#define SEARCH_VECTORS 512
+#define SEARCH_TRIES 6
+#define SEARCH_GAINS 16384
+
+enum search_stage { SEARCH_HASH, SEARCH_SCAN, SEARCH_PICK, SEARCH_GAIN, SEARCH_RECT, SEARCH_REFINE, SEARCH_END };
+
+struct copysearch {
+	enum search_stage stage;
+	struct rect bounds;              /* of the tiles that differ, in pixels */
+	int32_t y, top;
+	unsigned tries, vectors, side;
+	int16_t vector[SEARCH_TRIES + 1][2];
+	struct copy found;
+	int32_t gain;
+	unsigned shift;                  /* blocks of 1 << shift pixels */
+	int32_t block_cols, block_rows;
+	struct {
+		uint32_t hash;
+		uint16_t x, y;
+	} block[SEARCH_BLOCKS];
+	uint8_t filter[8192];
+	struct {
+		int16_t dx, dy;
+		uint32_t count;
+	} vote[SEARCH_VECTORS];
+	uint32_t column[DENSE_MAX_SIDE];
+	int16_t gains[SEARCH_GAINS];
+	int32_t sum[DENSE_MAX_SIDE / 8];
+	uint32_t line[DENSE_MAX_SIDE];
+};
+
+/* -------- search for a grid of text */
+
+#define CROP_W 448
+#define CROP_H 256
+
+struct gridsearch {
+	struct rect crop;
+	unsigned cw, ch, ox, oy;                       /* at hand */
+	uint32_t best_cost, plain_cost;                /* of the best grid so far, in 1/1024 bit a pixel; with its first cell at a corner */
+	struct cell_plan best;
+	uint32_t solid;                                /* the commonest colour */
+	uint32_t seen[2048];                           /* hashes of cells */
+	uint32_t inverse[CROP_W];                      /* of the columns' multipliers */
+	uint32_t sum[CROP_H / CELL_MIN_H][CROP_W + 1]; /* of each row of cells: hashes of columns, added up from the left */
+};
+
+/* -------- which cells to code */
+
+struct cellplan {
+	uint8_t g;
+	uint16_t row;
+	uint32_t seen[2048];
+	uint32_t px[CELL_MAX_W * CELL_MAX_H];
+};
+
+enum enc_stage { ENC_IDLE, ENC_DIFF, ENC_COPIES, ENC_GRID, ENC_PLAN, ENC_CODE };
+
+struct dense_enc {
+	struct dense d;
+	struct picture cur;
+	uint8_t *flags;                  /* by tile, bit 0: may differ; cleared when coded. Owned by the caller */
+	enum enc_stage stage;
+	uint32_t row;
+	uint32_t diff[DIFF_WORDS];       /* tiles that differ */
+	uint32_t diffs;
+	struct rect bounds;              /* of those, in pixels */
+	unsigned grid_pause, grid_wait;  /* rounds until a grid is looked for again; what the next failure makes of it */
+	unsigned units;                  /* coded in this datagram */
+	size_t header;
+	uint8_t *out;
+	size_t cap;
+	struct cell_plan plan[GRIDS];
+	uint32_t last_used[GRIDS], round; /* the rounds in which the grids were used, and this one's number */
+	uint32_t known[GRIDS];            /* how much of what was coded lately the dictionaries had, in 1/256 */
+	union {
+		struct copysearch search;
+		struct gridsearch grid;
+		struct cellplan plan;
+		uint32_t px[TILE][PX_WIDE];  /* what is coded */
+		uint32_t cell[CELL_MAX_W * CELL_MAX_H];
+	} u;
+};
+
+#endif

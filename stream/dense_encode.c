@@ -1,0 +1,344 @@
+/* dense_encode.h */
+#include <string.h>
+
+#include "stream/background.h"
+#include "stream/copysearch.h"
+#include "stream/dense_encode.h"
+#include "stream/dense_round.h"
+#include "stream/gridsearch.h"
+
+#define LOOK 1u
+#define HEADER_MAX 5
+#define GRID_MIN_DIFFS 6   /* tiles that differ; below, no grid is looked for */
+#define COPY_MIN_DIFFS 2
+#define GRID_WAIT_MAX 64   /* rounds */
+
+int dense_enc_reset(struct dense_enc *e, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height)
+{
+	int err = dense_reset(&e->d, sent, width, height);
+
+	if (err)
+		return err;
+	e->flags = flags;
+	e->stage = ENC_IDLE;
+	e->grid_pause = 0;
+	e->grid_wait = 4;
+	e->round = 0;
+	e->units = 0;
+	e->out = NULL;
+	for (unsigned g = 0; g < GRIDS; g++) {
+		e->last_used[g] = 0;
+		e->known[g] = 0;
+	}
+	return 0;
+}
+
+void dense_enc_source(struct dense_enc *e, const struct picture *cur)
+{
+	e->cur = *cur;
+}
+
+void dense_enc_begin(struct dense_enc *e, uint8_t *out, size_t cap)
+{
+	e->out = out;
+	e->cap = cap;
+	e->units = 0;
+	rc_begin_encode(&e->d.rc, out + HEADER_MAX, cap - HEADER_MAX);
+}
+
+size_t dense_enc_end(struct dense_enc *e)
+{
+	size_t n, header = 0;
+	bool cut = e->stage == ENC_COPIES || e->stage == ENC_GRID || e->stage == ENC_PLAN || e->stage == ENC_CODE;
+
+	if (!e->units)
+		return 0;
+	round_datagram(&e->d);
+	n = rc_finish(&e->d.rc);
+	e->out[header++] = cut ? DENSE_CUT : 0;
+	if (cut) {
+		uint32_t v = e->units;
+
+		for (; v > 0x7f; v >>= 7)
+			e->out[header++] = (uint8_t)(v | 0x80);
+		e->out[header++] = (uint8_t)v;
+	}
+	memmove(e->out + header, e->out + HEADER_MAX, n);
+	e->units = 0;
+	return header + n;
+}
+
+/* -------- what changed */
+
+static struct rect tile_rect(const struct dense *d, uint32_t row, uint32_t col)
+{
+	struct rect r = { (int32_t)(col * TILE), (int32_t)(row * TILE), TILE, TILE };
+
+	r.w = (int32_t)d->width - r.x < TILE ? (int32_t)d->width - r.x : TILE;
+	r.h = (int32_t)d->height - r.y < TILE ? (int32_t)d->height - r.y : TILE;
+	return r;
+}
+
+static bool tile_differs(const struct dense_enc *e, const struct rect *r, uint32_t px[TILE][TILE])
+{
+	bool differs = false;
+
+	for (int32_t y = 0; y < r->h; y++) {
+		picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w, px[y]);
+		differs |= memcmp(px[y], e->d.sent + (size_t)(r->y + y) * e->d.width + r->x, (size_t)r->w * 4) != 0;
+	}
+	return differs;
+}
+
+static void widen(struct rect *b, const struct rect *r)
+{
+	int32_t x1 = b->x + b->w, y1 = b->y + b->h;
+
+	if (!b->w) {
+		*b = *r;
+		return;
+	}
+	x1 = r->x + r->w > x1 ? r->x + r->w : x1;
+	y1 = r->y + r->h > y1 ? r->y + r->h : y1;
+	b->x = r->x < b->x ? r->x : b->x;
+	b->y = r->y < b->y ? r->y : b->y;
+	b->w = x1 - b->x;
+	b->h = y1 - b->y;
+}
+
+/* Looks at one row of tiles. Those that were marked for nothing are done with. */
+static void diff_row(struct dense_enc *e)
+{
+	for (uint32_t c = 0; c < e->d.cols; c++) {
+		uint32_t tile = e->row * e->d.cols + c, px[TILE][TILE];
+		struct rect r = tile_rect(&e->d, e->row, c);
+
+		if (!(e->flags[tile] & LOOK))
+			continue;
+		e->flags[tile] &= (uint8_t)~LOOK;
+		if (!tile_differs(e, &r, px))
+			continue;
+		e->flags[tile] |= LOOK;
+		e->diff[tile / 32] |= 1u << (tile % 32);
+		e->diffs++;
+		widen(&e->bounds, &r);
+	}
+}
+
+static void begin_round(struct dense_enc *e)
+{
+	e->row = 0;
+	e->diffs = 0;
+	e->bounds = (struct rect){ 0 };
+	memset(e->diff, 0, sizeof(e->diff));
+	e->stage = ENC_DIFF;
+}
+
+/* -------- what the round asks */
+
+static const struct copy *op_copy(void *arg)
+{
+	struct dense_enc *e = arg;
+
+	return e->stage == ENC_COPIES ? &e->u.search.found : NULL;
+}
+
+static const struct cell_plan *op_cells(void *arg, unsigned g)
+{
+	return &((struct dense_enc *)arg)->plan[g];
+}
+
+static const uint32_t *op_px(void *arg, const struct rect *r, uint32_t *stride)
+{
+	struct dense_enc *e = arg;
+
+	/* A cell is read when it begins, a region of tiles likewise; what is being coded stays. */
+	if (e->d.stage == DENSE_CELL || (e->d.stage == DENSE_PIXELS && e->d.px.x == r->x && e->d.px.y == r->y))
+		for (int32_t y = 0; y < r->h; y++)
+			picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w,
+				     e->d.stage == DENSE_CELL ? e->u.cell + y * r->w : e->u.px[y]);
+	*stride = e->d.stage == DENSE_PIXELS ? PX_WIDE : (uint32_t)r->w;
+	return e->d.stage == DENSE_PIXELS ? e->u.px[0] : e->u.cell;
+}
+
+static enum tile_mode op_tile(void *arg)
+{
+	struct dense_enc *e = arg;
+	struct dense *d = &e->d;
+	uint32_t tile = d->row * d->cols + d->col, px[TILE][TILE];
+	struct rect r = tile_rect(d, d->row, d->col);
+
+	if (!(e->flags[tile] & LOOK))
+		return TILE_SAME;
+	e->flags[tile] &= (uint8_t)~LOOK;
+	if (!tile_differs(e, &r, px))
+		return TILE_SAME;
+	if (background_equals(d, tile, px[0], TILE, (uint32_t)r.w, (uint32_t)r.h))
+		return TILE_BACKGROUND;
+	for (int32_t y = 0; y < r.h; y++)
+		for (int32_t x = 0; x < r.w; x++)
+			if (px[y][x] != px[0][0])
+				return TILE_CODED;
+	return TILE_SOLID;
+}
+
+static bool op_row(void *arg)
+{
+	struct dense_enc *e = arg;
+
+	for (uint32_t c = 0; c < e->d.cols; c++)
+		if (e->flags[e->d.row * e->d.cols + c] & LOOK) {
+			struct rect r = tile_rect(&e->d, e->d.row, c);
+			uint32_t px[TILE][TILE];
+
+			if (tile_differs(e, &r, px))
+				return true;
+		}
+	for (uint32_t c = 0; c < e->d.cols; c++)
+		e->flags[e->d.row * e->d.cols + c] &= (uint8_t)~LOOK;
+	return false;
+}
+
+static const struct round_ops ops = { .copy = op_copy, .cells = op_cells, .px = op_px, .tile = op_tile, .row = op_row };
+
+/* -------- a round */
+
+static bool unit(struct dense_enc *e)
+{
+	e->units++;
+	return round_unit(&e->d, &ops, e);
+}
+
+/* What a copy broke must be looked at, too. */
+static void mark(struct dense_enc *e, const struct rect *r)
+{
+	for (int32_t y = r->y / TILE; y <= (r->y + r->h - 1) / TILE; y++)
+		for (int32_t x = r->x / TILE; x <= (r->x + r->w - 1) / TILE; x++)
+			e->flags[(uint32_t)y * e->d.cols + (uint32_t)x] |= LOOK;
+}
+
+static void step_copies(struct dense_enc *e)
+{
+	enum search_result r = e->diffs >= COPY_MIN_DIFFS && e->d.copies.count < COPY_MAX ? copysearch_step(e) : SEARCH_NONE;
+
+	if (r == SEARCH_MORE)
+		return;
+	if (r == SEARCH_FOUND) {
+		unit(e);
+		mark(e, &e->d.copies.now[e->d.copies.count - 1].to);
+		return;
+	}
+	e->stage = ENC_GRID;
+	unit(e);
+	for (unsigned g = 0; g < GRIDS; g++)
+		e->plan[g].fresh = false;
+	cellplan_begin(e);
+	e->stage = ENC_PLAN;
+}
+
+static void step_plan(struct dense_enc *e)
+{
+	if (cellplan_step(e))
+		return;
+	e->stage = ENC_CODE;
+	if (e->grid_pause) {
+		e->grid_pause--;
+		return;
+	}
+	if (e->diffs < GRID_MIN_DIFFS || e->plan[0].used || e->plan[1].used || e->plan[0].fresh || e->plan[1].fresh)
+		return;
+	gridsearch_begin(e);
+	e->stage = ENC_GRID;
+}
+
+static void step_grid(struct dense_enc *e)
+{
+	if (gridsearch_step(e))
+		return;
+	e->stage = ENC_CODE;
+	if (!e->u.grid.best.fresh) {
+		e->grid_pause = e->grid_wait;
+		e->grid_wait = e->grid_wait < GRID_WAIT_MAX ? 2 * e->grid_wait : GRID_WAIT_MAX;
+		return;
+	}
+	unsigned g = e->last_used[0] <= e->last_used[1] ? 0 : 1;
+	const struct grid *old = e->d.cells.grid;
+
+	e->grid_pause = e->grid_wait;
+	for (unsigned i = 0; i < GRIDS; i++)
+		if (old[i].cw == e->u.grid.best.cw && old[i].ch == e->u.grid.best.ch && old[i].ox == e->u.grid.best.ox &&
+		    old[i].oy == e->u.grid.best.oy)
+			return;
+	e->grid_wait = 4;
+	e->known[g] = 128;
+	e->plan[g] = e->u.grid.best;
+	cellplan_begin(e);
+	e->stage = ENC_PLAN;
+}
+
+/* How often the dictionary had the cell. */
+static void note_cell(struct dense_enc *e, uint8_t g, bool known)
+{
+	e->known[g] = e->known[g] - e->known[g] / 16 + (known ? 16 : 0);
+}
+
+static void step_code(struct dense_enc *e)
+{
+	bool cell = e->d.stage == DENSE_CELL;
+	uint8_t at = e->d.cells.g;
+	bool more = unit(e);
+
+	if (cell)
+		note_cell(e, at, e->d.stage != DENSE_LITERAL);
+	if (more)
+		return;
+	for (unsigned g = 0; g < GRIDS; g++)
+		if (e->plan[g].used)
+			e->last_used[g] = e->round;
+	e->round++;
+	e->stage = ENC_IDLE;
+}
+
+static void step(struct dense_enc *e)
+{
+	switch (e->stage) {
+	case ENC_IDLE:
+		begin_round(e);
+		break;
+	case ENC_DIFF:
+		diff_row(e);
+		if (++e->row < e->d.rows)
+			break;
+		e->stage = ENC_IDLE;
+		if (!e->diffs)
+			break;
+		round_begin(&e->d);
+		copysearch_begin(e);
+		e->stage = ENC_COPIES;
+		break;
+	case ENC_COPIES:
+		step_copies(e);
+		break;
+	case ENC_PLAN:
+		step_plan(e);
+		break;
+	case ENC_GRID:
+		step_grid(e);
+		break;
+	case ENC_CODE:
+		step_code(e);
+		break;
+	}
+}
+
+enum dense_status dense_enc_work(struct dense_enc *e, unsigned slices)
+{
+	while (slices--) {
+		if (e->d.rc.pos + DENSE_UNIT_MAX > e->d.rc.end)
+			return DENSE_FULL;
+		step(e);
+		if (e->stage == ENC_IDLE)
+			return DENSE_READY;
+	}
+	return DENSE_WORKING;
+}

@@ -1,0 +1,33 @@
+/* The dense encoder: rounds in slices. */
+#ifndef STREAM_DENSE_ENCODE_H
+#define STREAM_DENSE_ENCODE_H
+
+#include "stream/dense.h"
+#include "stream/dense_enc.h"
+
+enum dense_status {
+	DENSE_WORKING, /* the slice is over: call again */
+	DENSE_FULL,    /* no room for another unit: end the datagram, the round goes on in another */
+	DENSE_READY,   /* the round is complete: end the datagram, if one was begun */
+};
+
+/**
+ * Begins anew, as dense_reset.
+ * @flags  one byte a tile, bit 0: may differ from sent. The owner sets it where something was written; the encoder clears it
+ *         before it reads a tile for the last time in a round
+ */
+int dense_enc_reset(struct dense_enc *e, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height);
+
+/** Where the picture is read from now on. */
+void dense_enc_source(struct dense_enc *e, const struct picture *cur);
+
+/** Begins a datagram in out, which has room for cap >= DENSE_CAP_MIN bytes and stays the encoder's until dense_enc_end. */
+void dense_enc_begin(struct dense_enc *e, uint8_t *out, size_t cap);
+
+/** Works at most `slices` bounded slices: looks for what changed, searches, codes. A new round begins by itself. */
+enum dense_status dense_enc_work(struct dense_enc *e, unsigned slices);
+
+/** Ends the datagram; its length, 0 if nothing is in it. */
+size_t dense_enc_end(struct dense_enc *e);
+
+#endif

@@ -1,0 +1,189 @@
+/* mixer.h */
+#include "stream/mixer.h"
+
+#define LIMIT 2047          /* of a stretched probability */
+#define FIRST_STRETCH 14000 /* weights at first, in 1/65536: of what a slot predicts */
+#define FIRST_TRUST 3000    /* and of how much it was seen */
+#define BIAS 256
+
+static uint16_t squash_of[2 * LIMIT + 1]; /* 65536 / (1 + e^-(d / 170.6)) */
+static int16_t stretch_of[4096];          /* its inverse, for the upper 12 bits of a probability */
+static uint16_t rate_of[256];             /* 65536 / (n + 1.5) */
+
+static inline uint32_t squash(int32_t d)
+{
+	return squash_of[(d > LIMIT ? LIMIT : d < -LIMIT ? -LIMIT : d) + LIMIT];
+}
+
+void mix_init(void)
+{
+	uint64_t e = 1u << 30; /* e^(-d / 170.6) in 1/2^30 */
+	int32_t d = -LIMIT;
+
+	for (int32_t i = 0; i <= LIMIT; i++) {
+		uint32_t p = (uint32_t)(((uint64_t)1 << 46) / ((1u << 30) + e));
+
+		p = p > 65535 ? 65535 : p;
+		squash_of[LIMIT + i] = (uint16_t)p;
+		squash_of[LIMIT - i] = (uint16_t)(65536 - p);
+		e = e * 1067466320 >> 30; /* e^(-1 / 170.6) */
+	}
+	for (uint32_t p = 0; p < 4096; p++) {
+		while (d < LIMIT && squash(d) < p * 16 + 8)
+			d++;
+		stretch_of[p] = (int16_t)d;
+	}
+	for (uint32_t n = 0; n < 256; n++)
+		rate_of[n] = (uint16_t)(131072 / (2 * n + 3));
+}
+
+void mix_clear_slots(struct slot *slot, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		slot[i] = (struct slot){ .p1 = 32768 };
+}
+
+void mix_clear_weights(int32_t *weights, unsigned n, unsigned contexts)
+{
+	while (n--) {
+		for (unsigned i = 0; i < contexts; i++) {
+			*weights++ = FIRST_STRETCH;
+			*weights++ = FIRST_TRUST;
+		}
+		*weights++ = 0;
+	}
+}
+
+void mix_clear_apm(uint16_t *apm, unsigned n)
+{
+	while (n--)
+		for (int32_t i = 0; i < MIX_APM; i++)
+			*apm++ = (uint16_t)squash((i - MIX_APM / 2) * 128);
+}
+
+/* The slot of a context: its own, or else the less used of two, which becomes its own. */
+static inline struct slot *find(struct slot *table, uint32_t context)
+{
+	uint32_t i = (uint32_t)((uint64_t)(context * 0x9e3779b1u) * MIX_SLOTS >> 32);
+	uint8_t check = (uint8_t)(context >> 3 ^ context >> 19);
+	struct slot *s = &table[i], *t = &table[i ^ 1];
+
+	if (s->check == check)
+		return s;
+	if (t->check == check)
+		return t;
+	if (t->seen < s->seen)
+		s = t;
+	*s = (struct slot){ .p1 = 32768, .check = check };
+	return s;
+}
+
+static inline void learn(struct slot *s, unsigned limit, int bit)
+{
+	uint32_t rate = rate_of[s->seen];
+
+	/* Rounded away from where it is, so that what never changes becomes certain. */
+	if (bit)
+		s->p1 = (uint16_t)(s->p1 + (((65535u - s->p1) * rate + 65535) >> 16));
+	else
+		s->p1 = (uint16_t)(s->p1 - ((s->p1 * rate + 65535) >> 16));
+	if (s->seen < limit)
+		s->seen++;
+}
+
+static inline int32_t dot(const int32_t *in, const int32_t *w, unsigned n)
+{
+	int64_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += (int64_t)in[i] * w[i];
+	sum >>= 16;
+	return sum > LIMIT ? LIMIT : sum < -LIMIT ? -LIMIT : (int32_t)sum;
+}
+
+static inline void train(const int32_t *in, int32_t *w, unsigned n, int32_t error, int32_t rate)
+{
+	for (unsigned i = 0; i < n; i++)
+		w[i] += (int32_t)(((int64_t)in[i] * error * rate + (1 << 17)) >> 18);
+}
+
+int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *table, const uint32_t *context, int32_t *a,
+	    int32_t *b, uint16_t *apm, int bit)
+{
+	struct slot *slot[MIX_CONTEXTS];
+	int32_t in[MIX_INPUTS(MIX_CONTEXTS)];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rule->contexts; i++) {
+		struct slot *s = slot[i] = find(table, context[i]);
+
+		if (s->seen) {
+			int32_t off = s->p1 - 32768;
+
+			in[n++] = stretch_of[s->p1 >> 4];
+			in[n++] = s->seen > 3 ? off / 24 : s->seen > 1 ? off / 40 : off / 64;
+		} else {
+			in[n++] = 0;
+			in[n++] = 0;
+		}
+	}
+	in[n++] = BIAS;
+
+	int32_t da = dot(in, a, n), db = dot(in, b, n), d = (da + db) / 2;
+	uint32_t at = (uint32_t)(d + 2048) >> 7, part = (uint32_t)(d + 2048) & 127;
+	uint32_t refined = (apm[at] * (128 - part) + apm[at + 1] * part) >> 7;
+	uint32_t p = (squash(d) + refined) / 2;
+
+	p = p < 2 ? 2 : p > 65534 ? 65534 : p;
+	bit = rc_bit(rc, bit, p);
+
+	int32_t target = bit ? 65535 : 0;
+
+	train(in, a, n, target - (int32_t)squash(da), rule->rate);
+	train(in, b, n, target - (int32_t)squash(db), rule->rate);
+	at += part >> 6;
+	apm[at] = (uint16_t)(apm[at] + (target - apm[at]) / 64);
+	for (unsigned i = 0; i < rule->contexts; i++)
+		learn(slot[i], rule->limit, bit);
+	return bit;
+}
+
+int slot_bit(struct rangecoder *rc, struct slot *slot, unsigned limit, int bit)
+{
+	uint32_t p = slot->p1;
+
+	bit = rc_bit(rc, bit, p < 16 ? 16 : p > 65520 ? 65520 : p);
+	learn(slot, limit, bit);
+	return bit;
+}
+
+#define NUMBER_LIMIT 28
+
+uint32_t slot_number(struct rangecoder *rc, struct slot *slot, uint32_t v)
+{
+	unsigned size = 31 - (unsigned)__builtin_clz(v + 1), n = 0;
+	uint32_t got = 1;
+
+	while (n < 14 && slot_bit(rc, slot + n, NUMBER_LIMIT, n < size))
+		n++;
+	/* Of the bits below the highest, the first two follow a model. */
+	for (unsigned i = n; i--;) {
+		int bit = (v + 1) >> i & 1;
+
+		if (n - i <= 2)
+			bit = slot_bit(rc, slot + 15 + n * 3 + (got & ((1u << (n - i - 1)) - 1)) + (n - i - 1), NUMBER_LIMIT, bit);
+		else
+			bit = rc_bit(rc, bit, 32768);
+		got = got << 1 | (uint32_t)bit;
+	}
+	return got - 1;
+}
+
+int32_t slot_signed(struct rangecoder *rc, struct slot *slot, int32_t v)
+{
+	uint32_t size = slot_number(rc, slot, (uint32_t)(v < 0 ? -v : v));
+
+	if (!size)
+		return 0;
+	return slot_bit(rc, slot + SLOT_NUMBER - 1, NUMBER_LIMIT, v < 0) ? -(int32_t)size : (int32_t)size;
+}

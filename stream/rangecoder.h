@@ -1,0 +1,75 @@
+/*
+ * A binary range coder without carries (Schindler 1998; the form of Mahoney's lpaq): one decision at a time with a 16-bit
+ * probability. Encoder and decoder are one object, so that a model is written once: rc_bit codes the bit given to it, or
+ * reads one and gives it back.
+ *
+ * The stream of a datagram ends with at most one byte; the decoder reads zeros past the end. Both ends know at any time how
+ * many bits were spent (rc_bits), which lets a model act on its own cost without telling it.
+ */
+#ifndef STREAM_RANGECODER_H
+#define STREAM_RANGECODER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rangecoder {
+	uint32_t low, high;  /* the interval that is left, both ends inside */
+	uint32_t code;       /* decoder: the number that the stream spells, aligned with the interval */
+	bool decode;
+	bool bad;            /* encoder: out of room; decoder: read more than a true stream would */
+	const uint8_t *in;
+	uint8_t *out;
+	size_t pos, end;     /* bytes put or taken, and how many there are */
+};
+
+/** Begins to encode into out, which has room for cap bytes. */
+void rc_begin_encode(struct rangecoder *rc, uint8_t *out, size_t cap);
+
+/** Begins to decode len untrusted bytes. */
+void rc_begin_decode(struct rangecoder *rc, const uint8_t *in, size_t len);
+
+/** Ends an encoded stream; returns its length in bytes. rc->bad tells whether all of it fitted. */
+size_t rc_finish(struct rangecoder *rc);
+
+/** The decoder's check at the end of a datagram: false if the stream was shorter or longer than what was decoded of it. */
+bool rc_ended(const struct rangecoder *rc);
+
+void rc_shift(struct rangecoder *rc);
+
+/** Codes one bit. p1: the probability of 1 in 1/65536, from 1 to 65535. Returns the bit. */
+static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)
+{
+	uint32_t range = rc->high - rc->low;
+	uint32_t mid = rc->low + (uint32_t)((uint64_t)range * p1 >> 16);
+
+	if (rc->decode)
+		bit = rc->code <= mid;
+	if (bit)
+		rc->high = mid;
+	else
+		rc->low = mid + 1;
+	if (!((rc->low ^ rc->high) >> 24))
+		rc_shift(rc);
+	return bit;
+}
+
+/** Codes n bits of v that no model predicts, the highest first. */
+static inline uint32_t rc_raw(struct rangecoder *rc, uint32_t v, unsigned n)
+{
+	uint32_t got = 0;
+
+	while (n--)
+		got = got << 1 | (uint32_t)rc_bit(rc, v >> n & 1, 32768);
+	return got;
+}
+
+/** Bits spent since the beginning, rounded up to a whole number; the same on both ends after the same decisions. */
+static inline uint32_t rc_bits(const struct rangecoder *rc)
+{
+	uint32_t range = rc->high - rc->low;
+
+	return (uint32_t)(rc->pos - (rc->decode ? 4 : 0)) * 8 + (range ? (uint32_t)__builtin_clz(range) : 32);
+}
+
+#endif
