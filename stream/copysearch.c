@@ -7,6 +7,7 @@
 #define MULTIPLY_ROW 0x9e3779b1u
 #define MULTIPLY_COL 0x85ebca6bu
 #define GAIN_MIN 200 /* pixels: below this a copy is not worth its bits */
+#define UNIQUE_WEIGHT 32
 #define REFINE 12    /* pixels that a side may move */
 
 void copysearch_begin(struct dense_enc *e)
@@ -17,6 +18,7 @@ void copysearch_begin(struct dense_enc *e)
 	s->bounds = e->bounds;
 	s->y = s->bounds.y;
 	s->tries = s->vectors = 0;
+	s->best_gain = 0;
 	s->shift = 3;
 	while (((e->d.width >> s->shift) + 1) * ((e->d.height >> s->shift) + 1) > SEARCH_GAINS)
 		s->shift++;
@@ -73,8 +75,10 @@ static void hash_blocks(struct dense_enc *e)
 			continue;
 		uint32_t at = h * 0xc2b2ae35u >> 20;
 
-		if (s->block[at].hash)
+		if (s->block[at].hash) {
+			s->block[at].twins += s->block[at].hash == h;
 			continue;
+		}
 		s->block[at].hash = h;
 		s->block[at].x = (uint16_t)x;
 		s->block[at].y = (uint16_t)s->y;
@@ -82,7 +86,7 @@ static void hash_blocks(struct dense_enc *e)
 	}
 }
 
-static void vote(struct copysearch *s, int32_t dx, int32_t dy)
+static void vote(struct copysearch *s, int32_t dx, int32_t dy, uint32_t weight)
 {
 	uint32_t at = hash2((uint32_t)dx, (uint32_t)dy) % SEARCH_VECTORS;
 
@@ -94,7 +98,7 @@ static void vote(struct copysearch *s, int32_t dx, int32_t dy)
 			s->vote[at].dy = (int16_t)dy;
 		}
 		if (s->vote[at].dx == dx && s->vote[at].dy == dy) {
-			s->vote[at].count++;
+			s->vote[at].count += weight;
 			return;
 		}
 	}
@@ -122,16 +126,27 @@ static void scan_row(struct dense_enc *e, int32_t y)
 			continue;
 		uint32_t at = h * 0xc2b2ae35u >> 20;
 
-		if (s->block[at].hash == h)
-			vote(s, x - (BLOCK - 1) - s->block[at].x, y - (BLOCK - 1) - s->block[at].y);
+		if (s->block[at].hash != h)
+			continue;
+		int32_t dx = x - (BLOCK - 1) - s->block[at].x, dy = y - (BLOCK - 1) - s->block[at].y;
+
+		if (!s->block[at].places++) {
+			s->block[at].dx = (int16_t)dx;
+			s->block[at].dy = (int16_t)dy;
+		}
+		vote(s, dx, dy, 1);
 	}
 }
 
-/* The vectors with most votes, and the one of the last copy. */
+/* The vectors with most votes. */
 static void pick_vectors(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;
 
+	/* A block that is the only one of its kind in both pictures says more than many that repeat. */
+	for (unsigned i = 0; i < SEARCH_BLOCKS; i++)
+		if (s->block[i].places == 1 && !s->block[i].twins)
+			vote(s, s->block[i].dx, s->block[i].dy, UNIQUE_WEIGHT);
 	s->vectors = 0;
 	while (s->vectors < SEARCH_TRIES) {
 		unsigned best = 0;
@@ -141,8 +156,9 @@ static void pick_vectors(struct dense_enc *e)
 				best = i;
 		if (s->vote[best].count < 2)
 			break;
-		s->vector[s->vectors][0] = s->vote[best].dx;
-		s->vector[s->vectors++][1] = s->vote[best].dy;
+		s->vector[s->vectors].dx = s->vote[best].dx;
+		s->vector[s->vectors].dy = s->vote[best].dy;
+		s->vector[s->vectors++].gain = -1;
 		s->vote[best].count = 0;
 	}
 }
@@ -292,16 +308,45 @@ static void refine(struct dense_enc *e)
 	s->gain += best_gain;
 }
 
-static void begin_vector(struct dense_enc *e)
+/*
+ * Goes on with the next vector that may be worth it. When all were tried, the best copy is found; it changes what the others
+ * gain, and can only lessen it, so that of those the promising ones are tried again.
+ */
+static enum search_result next_vector(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;
 
-	s->found.dx = s->vector[s->tries][0];
-	s->found.dy = s->vector[s->tries][1];
+	while (s->tries < s->vectors && s->vector[s->tries].gain >= 0 && s->vector[s->tries].gain < GAIN_MIN)
+		s->tries++;
+	if (s->tries == s->vectors) {
+		if (s->best_gain < GAIN_MIN)
+			return SEARCH_NONE;
+		s->found = s->best;
+		s->tries = 0;
+		s->best_gain = 0;
+		s->stage = SEARCH_END;
+		return SEARCH_FOUND;
+	}
+	s->found.dx = s->vector[s->tries].dx;
+	s->found.dy = s->vector[s->tries].dy;
 	s->y = s->bounds.y;
 	s->block_cols = (s->bounds.w + (1 << s->shift) - 1) >> s->shift;
 	s->block_rows = (s->bounds.h + (1 << s->shift) - 1) >> s->shift;
 	s->stage = SEARCH_GAIN;
+	return SEARCH_MORE;
+}
+
+/* A vector was tried. */
+static enum search_result end_vector(struct dense_enc *e)
+{
+	struct copysearch *s = &e->u.search;
+
+	if (s->gain > s->best_gain) {
+		s->best_gain = s->gain;
+		s->best = s->found;
+	}
+	s->vector[s->tries++].gain = s->gain;
+	return next_vector(e);
 }
 
 enum search_result copysearch_step(struct dense_enc *e)
@@ -327,10 +372,7 @@ enum search_result copysearch_step(struct dense_enc *e)
 		break;
 	case SEARCH_PICK:
 		pick_vectors(e);
-		if (!s->vectors)
-			return SEARCH_NONE;
-		begin_vector(e);
-		break;
+		return next_vector(e);
 	case SEARCH_GAIN:
 		gain_row(e);
 		s->y += 1 << s->shift;
@@ -344,29 +386,19 @@ enum search_result copysearch_step(struct dense_enc *e)
 		rect_from(s);
 		if (++s->top < s->block_rows)
 			break;
+		if (s->gain < GAIN_MIN / 2)
+			return end_vector(e);
+		rect_to_pixels(s);
 		s->side = 0;
-		s->stage = SEARCH_END;
-		if (s->gain >= GAIN_MIN / 2) {
-			rect_to_pixels(s);
-			s->stage = SEARCH_REFINE;
-		}
+		s->stage = SEARCH_REFINE;
 		break;
 	case SEARCH_REFINE:
 		refine(e);
-		if (++s->side < 4)
-			break;
-		s->stage = SEARCH_END;
-		if (s->gain >= GAIN_MIN) {
-			/* Perhaps there is more that moved so. */
-			begin_vector(e);
-			return SEARCH_FOUND;
-		}
+		if (++s->side == 4)
+			return end_vector(e);
 		break;
 	case SEARCH_END:
-		if (++s->tries >= s->vectors)
-			return SEARCH_NONE;
-		begin_vector(e);
-		break;
+		return next_vector(e);
 	}
 	return SEARCH_MORE;
 }

@@ -23,6 +23,7 @@ int dense_reset(struct dense *d, uint32_t *sent, uint32_t width, uint32_t height
 	d->cols = cols;
 	d->rows = rows;
 	d->stage = DENSE_DONE;
+	d->first = true;
 	mix_clear_slots(d->table, MIX_SLOTS);
 	copies_clear(d);
 	cells_clear(d);

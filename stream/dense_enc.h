@@ -22,7 +22,12 @@ struct copysearch {
 	struct rect bounds;              /* of the tiles that differ, in pixels */
 	int32_t y, top;
 	unsigned tries, vectors, side;
-	int16_t vector[SEARCH_TRIES + 1][2];
+	struct {
+		int16_t dx, dy;
+		int32_t gain;            /* when tried last; -1: not yet */
+	} vector[SEARCH_TRIES];
+	struct copy best;
+	int32_t best_gain;
 	struct copy found;
 	int32_t gain;
 	unsigned shift;                  /* blocks of 1 << shift pixels */
@@ -30,6 +35,8 @@ struct copysearch {
 	struct {
 		uint32_t hash;
 		uint16_t x, y;
+		int16_t dx, dy;          /* the vector that the first place names where it was found */
+		uint16_t places, twins;  /* how often it was found; how many such blocks there are beside it */
 	} block[SEARCH_BLOCKS];
 	uint8_t filter[8192];
 	struct {

@@ -165,6 +165,7 @@ struct dense {
 	struct rangecoder rc;
 	uint32_t *sent;             /* the picture, width * height words; owned by the caller */
 	uint32_t width, height, cols, rows;
+	bool first;                 /* nothing was coded since the reset: what stood there is no background */
 	enum dense_stage stage;
 	uint32_t row, col;          /* tiles, in the stages of tiles */
 	struct copies copies;

@@ -238,7 +238,9 @@ bool round_unit(struct dense *d, const struct round_ops *ops, void *e)
 		d->row = 0;
 		d->stage = DENSE_ROW;
 	}
-	if (d->stage == DENSE_ROW && d->row == d->rows)
+	if (d->stage == DENSE_ROW && d->row == d->rows) {
 		d->stage = DENSE_DONE;
+		d->first = false;
+	}
 	return d->stage != DENSE_DONE;
 }

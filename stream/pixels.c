@@ -338,7 +338,7 @@ static uint32_t code_px(struct dense *d, struct around *a, uint32_t px, uint32_t
 
 bool pixels_leave_background(const struct dense *d, int32_t x, int32_t y)
 {
-	if (d->px.literal)
+	if (d->px.literal || d->first)
 		return false;
 	for (unsigned i = 0; i < d->copies.count; i++) {
 		const struct copy *c = &d->copies.now[i];

@@ -178,7 +178,7 @@ static void lms_learn(struct pixels *p, unsigned c, const struct prediction *q, 
 	int64_t step = (int64_t)error * (36 * 256) / (16 + power);
 
 	for (unsigned i = 0; i < q->n; i++)
-		p->lms[c][i] += (int32_t)(step * q->in[i] >> 14);
+		p->lms[c][i] += (int32_t)(step * q->in[i] >> 6);
 }
 
 static void make_contexts(const struct pixels *p, const struct around *a, unsigned c, uint32_t done, uint32_t info,
