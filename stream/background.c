@@ -116,6 +116,14 @@ void background_keep(struct dense *d, int32_t x, int32_t y, uint32_t old)
 	put(b->px[i] + 3 * ((y & (TILE - 1)) * TILE + (x & (TILE - 1))), old);
 }
 
+void background_uncover(struct dense *d, int32_t x, int32_t y, uint32_t px)
+{
+	unsigned i = lookup(&d->pool, (uint32_t)y / TILE * d->cols + (uint32_t)x / TILE);
+
+	if (i != HEAD)
+		put(d->pool.px[i] + 3 * ((y & (TILE - 1)) * TILE + (x & (TILE - 1))), px);
+}
+
 bool background_equals(const struct dense *d, uint32_t tile, const uint32_t *px, uint32_t stride, uint32_t w, uint32_t h)
 {
 	const uint8_t *b = background_of(d, tile);

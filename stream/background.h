@@ -23,6 +23,9 @@ static inline uint32_t background_px(const uint8_t *tile, int32_t x, int32_t y)
 /** Pixel (x, y) of d->sent is about to change from old: keeps it. All others of its tile are as yet in d->sent. */
 void background_keep(struct dense *d, int32_t x, int32_t y, uint32_t old);
 
+/** Pixel (x, y) became px, and what left it was no background (a window that moved on): then px is, where the tile has one. */
+void background_uncover(struct dense *d, int32_t x, int32_t y, uint32_t px);
+
 /** A tile was coded: gives its background up where nothing covers it any more. */
 void background_settle(struct dense *d, uint32_t tile);
 

@@ -7,7 +7,6 @@
 #define MULTIPLY_ROW 0x9e3779b1u
 #define MULTIPLY_COL 0x85ebca6bu
 #define GAIN_MIN 200 /* pixels: below this a copy is not worth its bits */
-#define UNIQUE_WEIGHT 32
 #define REFINE 12    /* pixels that a side may move */
 
 void copysearch_begin(struct dense_enc *e)
@@ -86,22 +85,28 @@ static void hash_blocks(struct dense_enc *e)
 	}
 }
 
-static void vote(struct copysearch *s, int32_t dx, int32_t dy, uint32_t weight)
+/* Counts a vector. Where its places in the table are taken, the one with the fewest votes loses one, or gives way. */
+static void vote(struct copysearch *s, int32_t dx, int32_t dy)
 {
-	uint32_t at = hash2((uint32_t)dx, (uint32_t)dy) % SEARCH_VECTORS;
+	uint32_t at = hash2((uint32_t)dx, (uint32_t)dy) % SEARCH_VECTORS, least = at;
 
 	if (!dx && !dy)
 		return;
 	for (unsigned i = 0; i < 4; i++, at = (at + 1) % SEARCH_VECTORS) {
-		if (!s->vote[at].count) {
-			s->vote[at].dx = (int16_t)dx;
-			s->vote[at].dy = (int16_t)dy;
-		}
-		if (s->vote[at].dx == dx && s->vote[at].dy == dy) {
-			s->vote[at].count += weight;
+		if (s->vote[at].count && s->vote[at].dx == dx && s->vote[at].dy == dy) {
+			s->vote[at].count++;
 			return;
 		}
+		if (s->vote[at].count < s->vote[least].count)
+			least = at;
 	}
+	if (s->vote[least].count) {
+		s->vote[least].count--;
+		return;
+	}
+	s->vote[least].dx = (int16_t)dx;
+	s->vote[least].dy = (int16_t)dy;
+	s->vote[least].count = 1;
 }
 
 /* Looks for the blocks whose lowest row is y. */
@@ -134,21 +139,24 @@ static void scan_row(struct dense_enc *e, int32_t y)
 			s->block[at].dx = (int16_t)dx;
 			s->block[at].dy = (int16_t)dy;
 		}
-		vote(s, dx, dy, 1);
+		vote(s, dx, dy);
 	}
 }
 
-/* The vectors with most votes. */
-static void pick_vectors(struct dense_enc *e)
+static void add_vector(struct copysearch *s, int32_t dx, int32_t dy)
 {
-	struct copysearch *s = &e->u.search;
+	for (unsigned i = 0; i < s->vectors; i++)
+		if (s->vector[i].dx == dx && s->vector[i].dy == dy)
+			return;
+	s->vector[s->vectors].dx = (int16_t)dx;
+	s->vector[s->vectors].dy = (int16_t)dy;
+	s->vector[s->vectors++].gain = -1;
+}
 
-	/* A block that is the only one of its kind in both pictures says more than many that repeat. */
-	for (unsigned i = 0; i < SEARCH_BLOCKS; i++)
-		if (s->block[i].places == 1 && !s->block[i].twins)
-			vote(s, s->block[i].dx, s->block[i].dy, UNIQUE_WEIGHT);
-	s->vectors = 0;
-	while (s->vectors < SEARCH_TRIES) {
+/* The n vectors with most votes, of two at least. */
+static void add_best(struct copysearch *s, unsigned n)
+{
+	while (n-- && s->vectors < SEARCH_TRIES) {
 		unsigned best = 0;
 
 		for (unsigned i = 1; i < SEARCH_VECTORS; i++)
@@ -156,11 +164,24 @@ static void pick_vectors(struct dense_enc *e)
 				best = i;
 		if (s->vote[best].count < 2)
 			break;
-		s->vector[s->vectors].dx = s->vote[best].dx;
-		s->vector[s->vectors].dy = s->vote[best].dy;
-		s->vector[s->vectors++].gain = -1;
+		add_vector(s, s->vote[best].dx, s->vote[best].dy);
 		s->vote[best].count = 0;
 	}
+}
+
+/* What moved last time, what all blocks say, and what those say that are the only ones of their kind in both pictures. */
+static void pick_vectors(struct dense_enc *e)
+{
+	struct copysearch *s = &e->u.search;
+
+	for (unsigned i = 0; i < e->d.copies.last_count && i < 2; i++)
+		add_vector(s, e->d.copies.last[i].dx, e->d.copies.last[i].dy);
+	add_best(s, 2);
+	memset(s->vote, 0, sizeof(s->vote));
+	for (unsigned i = 0; i < SEARCH_BLOCKS; i++)
+		if (s->block[i].places == 1 && !s->block[i].twins)
+			vote(s, s->block[i].dx, s->block[i].dy);
+	add_best(s, SEARCH_TRIES);
 }
 
 /* What making a copy at one pixel is worth. */

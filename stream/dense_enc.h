@@ -11,8 +11,8 @@
 /* -------- search for copies */
 
 #define SEARCH_BLOCKS 4096
-#define SEARCH_VECTORS 512
-#define SEARCH_TRIES 6
+#define SEARCH_VECTORS 1024
+#define SEARCH_TRIES 8
 #define SEARCH_GAINS 16384
 
 enum search_stage { SEARCH_HASH, SEARCH_SCAN, SEARCH_PICK, SEARCH_GAIN, SEARCH_RECT, SEARCH_REFINE, SEARCH_END };

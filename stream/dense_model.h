@@ -129,6 +129,7 @@ struct background {
 #define PX_TABLE 8192
 #define PX_SOURCES 16
 #define PX_MRU 8
+#define LMS_INPUTS 17
 
 struct pixels {
 	/* the region at hand */
@@ -155,7 +156,7 @@ struct pixels {
 	uint16_t hit_apm[PX_SOURCES][MIX_APM];
 	int32_t res_a[3 * 16][MIX_INPUTS(12)], res_b[3 * 16][MIX_INPUTS(12)];
 	uint16_t res_apm[3 * 16][MIX_APM];
-	int32_t lms[3][12];
+	int32_t lms[3][LMS_INPUTS];
 	uint32_t energy[3];
 };
 

@@ -393,6 +393,8 @@ static void put_px(struct dense *d, uint32_t px, uint32_t base)
 		return;
 	if (pixels_leave_background(d, p->x, p->y))
 		background_keep(d, p->x, p->y, base);
+	else if (!p->literal)
+		background_uncover(d, p->x, p->y, px);
 	d->sent[(size_t)p->y * d->width + (uint32_t)p->x] = px;
 }
 

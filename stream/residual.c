@@ -4,7 +4,7 @@
 #include "stream/pixels_internal.h"
 
 #define LMS_ONE 65536
-#define LMS_SHIFT 0
+#define LMS_RATE 72 /* 256: at once to what fits the last pixel */
 
 static const struct mix_rule rule_residual = { .contexts = 12, .limit = 100, .rate = 5 };
 
@@ -19,7 +19,7 @@ void residual_clear(struct dense *d)
 	for (unsigned c = 0; c < 3; c++) {
 		/* At first the gradient of n, and for red and blue what green did. */
 		p->lms[c][0] = LMS_ONE / 2;
-		p->lms[c][9] = c == 1 ? 0 : LMS_ONE / 2;
+		p->lms[c][11] = c == 1 ? 0 : LMS_ONE / 2;
 		p->energy[c] = 0;
 	}
 }
@@ -111,8 +111,9 @@ static int32_t residual_number(const struct residual_bits *r, int32_t v)
 
 /* What a channel is predicted from. */
 struct prediction {
-	int32_t in[12]; /* differences from w */
+	int32_t in[LMS_INPUTS]; /* differences from w */
 	unsigned n;
+	int32_t slope;   /* what the linear predictor adds to w, in 1/256 */
 	int32_t value;  /* 0 .. 255 */
 	uint32_t fraction;
 };
@@ -131,21 +132,31 @@ static void predict(const struct pixels *p, const struct around *a, unsigned c, 
 	in[6] = channel(a->nww, c) - w;
 	in[7] = channel(a->base, c) - w;
 	in[8] = channel(a->nee, c) - w;
-	q->n = 9;
+	in[9] = channel(a->www, c) - w;
+	in[10] = channel(a->nnn, c) - w;
+	q->n = 11;
 	if (c != 1) {
-		in[9] = channel(done, 1) - channel(a->w, 1);
-		in[10] = channel(a->n, 1) - channel(a->w, 1);
-		q->n = 11;
+		int32_t g = channel(a->w, 1);
+
+		in[11] = channel(done, 1) - g;
+		in[12] = channel(a->n, 1) - g;
+		in[13] = channel(a->nw, 1) - g;
+		in[14] = channel(a->ne, 1) - g;
+		q->n = 15;
 	}
 	if (c == 0) {
-		in[11] = channel(done, 2) - channel(a->w, 2);
-		q->n = 12;
+		int32_t r = channel(a->w, 2);
+
+		in[15] = channel(done, 2) - r;
+		in[16] = channel(a->n, 2) - r;
+		q->n = 17;
 	}
 	int64_t sum = 0;
 
 	for (unsigned i = 0; i < q->n; i++)
 		sum += (int64_t)p->lms[c][i] * in[i];
-	int32_t fine = (w << 3) + (int32_t)(sum >> 13);
+	q->slope = (int32_t)(sum >> 8);
+	int32_t fine = w * 8 + q->slope / 32;
 
 	fine = fine < 0 ? 0 : fine > 255 * 8 ? 255 * 8 : fine;
 	if (a->escapes > 2) {
@@ -166,19 +177,14 @@ static void predict(const struct pixels *p, const struct around *a, unsigned c, 
 
 static void lms_learn(struct pixels *p, unsigned c, const struct prediction *q, int32_t w, int32_t value)
 {
-	int64_t sum = 0;
-	int32_t power = 0, error;
-
-	for (unsigned i = 0; i < q->n; i++) {
-		sum += (int64_t)p->lms[c][i] * q->in[i];
-		power += q->in[i] * q->in[i];
-	}
-	error = (value - w) * 256 - (int32_t)(sum >> 8);
-	/* mu = 36 / 256 of the error, normalised by the inputs' power */
-	int64_t step = (int64_t)error * (36 * 256) / (16 + power);
+	int32_t power = 16, error = (value - w) * 256 - q->slope;
 
 	for (unsigned i = 0; i < q->n; i++)
-		p->lms[c][i] += (int32_t)(step * q->in[i] >> 6);
+		power += q->in[i] * q->in[i];
+	int64_t step = (int64_t)error * 512 / power;
+
+	for (unsigned i = 0; i < q->n; i++)
+		p->lms[c][i] += (int32_t)(step * q->in[i] * LMS_RATE >> 8);
 }
 
 static void make_contexts(const struct pixels *p, const struct around *a, unsigned c, uint32_t done, uint32_t info,
@@ -211,11 +217,11 @@ uint32_t residual_code(struct dense *d, const struct around *a, uint32_t px, uin
 	static const unsigned order[3] = { 1, 2, 0 };
 	struct pixels *p = &d->px;
 	uint32_t done = 0;
+	struct prediction q;
 
 	*info = INFO_ESCAPED;
 	for (unsigned i = 0; i < 3; i++) {
 		unsigned c = order[i];
-		struct prediction q;
 		uint32_t context[12];
 
 		predict(p, a, c, done, &q);
