@@ -32,7 +32,7 @@ static void *must(void *p)
 	return p;
 }
 
-static void open_ends(struct ends *x, uint32_t width, uint32_t height)
+static void open_ends(struct ends *x, enum dense_mode mode, uint32_t width, uint32_t height)
 {
 	size_t px = (size_t)width * height;
 	uint32_t tiles = ((width + TILE - 1) / TILE) * ((height + TILE - 1) / TILE);
@@ -44,8 +44,8 @@ static void open_ends(struct ends *x, uint32_t width, uint32_t height)
 	x->flags = must(calloc(tiles, 1));
 	x->enc = must(calloc(1, sizeof(*x->enc)));
 	x->dec = must(calloc(1, sizeof(*x->dec)));
-	dense_enc_reset(x->enc, x->sent, x->flags, width, height);
-	dense_reset(x->dec, x->shown, width, height);
+	dense_enc_reset(x->enc, mode, x->sent, x->flags, width, height);
+	dense_reset(x->dec, mode, x->shown, width, height);
 }
 
 static void close_ends(struct ends *x)
@@ -80,7 +80,7 @@ static uint64_t mark(struct ends *x)
 }
 
 /* Brings a frame over. Returns 0, or -1 if what arrives is not the frame. */
-static int send_dense(struct ends *x)
+static int send_frame(struct ends *x)
 {
 	uint8_t out[LINK_BODY_MAX];
 	struct picture cur = { .base = (const volatile uint8_t *)x->cur, .stride = x->width * 4 };
@@ -104,56 +104,86 @@ static int send_dense(struct ends *x)
 	return memcmp(x->cur, x->dec ? x->shown : x->sent, (size_t)x->width * x->height * 4) ? -1 : 0;
 }
 
-static int bench_file(const char *path)
+#define HEADS_MAX 16
+static const char *const mode_name[] = { [MODE_DENSE] = "dense", [MODE_FAST] = "fast" };
+#define MODES 2
+
+/* A recording on its way over, in each mode. */
+struct bench {
+	struct trace trace;
+	struct ends head[MODES][HEADS_MAX];
+	bool on[MODES];
+	uint64_t first[MODES], total[MODES], changed_px, changed_frames;
+	uint32_t frame;
+};
+
+static int bench_frame(struct bench *b)
 {
-	struct trace t;
-	struct ends head[16];
-	uint64_t changed_frames = 0, first = 0, total = 0, changed_px = 0;
-	uint32_t frame = 0;
-	int got, status = 0;
+	struct trace *t = &b->trace;
+	uint64_t changed = 0;
 
-	if (trace_open(&t, path) < 0)
-		return EXIT_TOOL;
-	if (t.heads > 16) {
-		say("%s: too many heads", t.name);
-		trace_close(&t);
-		return EXIT_TOOL;
-	}
-	for (uint32_t i = 0; i < t.heads; i++)
-		open_ends(&head[i], t.head_width, t.head_height);
-	for (; (got = trace_next(&t)) > 0; frame++) {
-		uint64_t changed = 0, before = total;
-
-		for (uint32_t i = 0; i < t.heads; i++) {
-			struct ends *x = &head[i];
+	for (unsigned mode = 0; mode < MODES; mode++) {
+		changed = 0;
+		if (!b->on[mode])
+			continue;
+		for (uint32_t i = 0; i < t->heads; i++) {
+			struct ends *x = &b->head[mode][i];
 			uint64_t was = x->bytes;
 
-			x->cur = t.px + (size_t)i * t.head_height * t.head_width;
+			x->cur = t->px + (size_t)i * t->head_height * t->head_width;
 			changed += mark(x);
-			if (send_dense(x) < 0) {
-				say("%s: frame %u does not come back as it was (dense)", t.name, frame);
-				status = EXIT_TOOL;
-				goto out;
+			if (send_frame(x) < 0) {
+				say("%s: frame %u does not come back as it was (%s)", t->name, b->frame, mode_name[mode]);
+				return -1;
 			}
-			total += x->bytes - was;
+			b->total[mode] += x->bytes - was;
 		}
-		changed_px += changed;
-		changed_frames += frame && changed;
-		if (!frame)
-			first = total - before;
-		if (getenv("TRACE_V"))
-			fprintf(stderr, "%u %llu\n", frame, (unsigned long long)(total - before));
+		if (!b->frame)
+			b->first[mode] = b->total[mode];
 	}
+	if (getenv("TRACE_V"))
+		fprintf(stderr, "%u %llu %llu\n", b->frame, (unsigned long long)b->total[0], (unsigned long long)b->total[1]);
+	b->changed_px += changed;
+	b->changed_frames += b->frame && changed;
+	return 0;
+}
+
+static int bench_file(const char *path)
+{
+	struct bench b = { 0 };
+	struct trace *t = &b.trace;
+	int got, status = 0;
+
+	if (trace_open(t, path) < 0)
+		return EXIT_TOOL;
+	if (t->heads > HEADS_MAX) {
+		say("%s: too many heads", t->name);
+		trace_close(t);
+		return EXIT_TOOL;
+	}
+	const char *only = getenv("ONLY");
+	for (unsigned mode = 0; mode < MODES; mode++) {
+		b.on[mode] = !only || !strcmp(only, mode_name[mode]);
+		for (uint32_t i = 0; i < t->heads; i++)
+			open_ends(&b.head[mode][i], (enum dense_mode)mode, t->head_width, t->head_height);
+	}
+	for (; (got = trace_next(t)) > 0; b.frame++)
+		if (bench_frame(&b) < 0) {
+			status = EXIT_TOOL;
+			break;
+		}
 	if (got < 0)
 		status = EXIT_TOOL;
-	else
-		printf("%s frames=%u changed=%llu first=%llu dense=%llu px=%llu\n", t.name, frame, (unsigned long long)changed_frames,
-		       (unsigned long long)first, (unsigned long long)total, (unsigned long long)changed_px);
+	if (!status)
+		printf("%s frames=%u changed=%llu first=%llu dense=%llu fast=%llu px=%llu\n", t->name, b.frame,
+		       (unsigned long long)b.changed_frames, (unsigned long long)b.first[MODE_DENSE],
+		       (unsigned long long)b.total[MODE_DENSE], (unsigned long long)b.total[MODE_FAST],
+		       (unsigned long long)b.changed_px);
 	fflush(stdout);
-out:
-	for (uint32_t i = 0; i < t.heads; i++)
-		close_ends(&head[i]);
-	trace_close(&t);
+	for (unsigned mode = 0; mode < MODES; mode++)
+		for (uint32_t i = 0; i < t->heads; i++)
+			close_ends(&b.head[mode][i]);
+	trace_close(t);
 	return status;
 }
 

@@ -18,6 +18,7 @@ void cells_clear(struct dense *d)
 	for (unsigned g = 0; g < GRIDS; g++)
 		c->grid[g].cw = 0;
 	mix_clear_slots(c->flag, sizeof(c->flag) / sizeof(c->flag[0]));
+	mix_clear_slots(c->expected, sizeof(c->expected) / sizeof(c->expected[0]));
 	mix_clear_slots(c->row_flag, sizeof(c->row_flag) / sizeof(c->row_flag[0]));
 	mix_clear_slots(c->shape[0], sizeof(c->shape) / sizeof(c->shape[0][0]));
 	mix_clear_slots(c->number[0], sizeof(c->number) / sizeof(c->number[0][0]));
@@ -246,6 +247,28 @@ static void token_contexts(const struct dense *d, const struct text *t, uint32_t
 		h[i] += d->cells.g;
 }
 
+/* The fast mode's: as expected, or else by what stands left. */
+static unsigned code_token_fast(struct dense *d, unsigned id)
+{
+	struct cells *c = &d->cells;
+	const struct text *t = &c->grid[c->g].text;
+	unsigned expected = expected_id(t), got = 1;
+	uint32_t h;
+
+	if (t->match_length &&
+	    slot_bit(&d->rc, &c->expected[t->match_length < 15 ? t->match_length : 15], FLAG_LIMIT, id == expected))
+		return expected;
+	if (slot_bit(&d->rc, &c->expected[0], FLAG_LIMIT, id == CELL_NONE))
+		return CELL_NONE;
+	h = (c->left[0] * 2u + c->g) * 0x9e3779b1u;
+	for (unsigned i = ID_BITS; i--;) {
+		struct slot *slot = &d->table[((h >> 14) + got * 0x1f35u) % MIX_SLOTS];
+
+		got = got << 1 | (unsigned)slot_bit(&d->rc, slot, FLAG_LIMIT, id >> i & 1);
+	}
+	return got & CELL_NONE;
+}
+
 /* CELL_NONE stands for "its pixels follow". */
 static unsigned code_token(struct dense *d, unsigned id)
 {
@@ -295,11 +318,15 @@ bool cells_code(struct dense *d, const uint32_t *px, uint32_t stride)
 	struct rect r = cells_rect(d);
 	unsigned id = px ? celldict_find(g, px, stride) : CELL_NONE;
 
-	c->here = (uint16_t)standing(d, g, c->row, c->col);
-	c->above_right = (uint16_t)standing(d, g, c->row - 1, c->col + 1);
-	id = code_token(d, id);
+	if (d->mode == MODE_DENSE) {
+		c->here = (uint16_t)standing(d, g, c->row, c->col);
+		c->above_right = (uint16_t)standing(d, g, c->row - 1, c->col + 1);
+		id = code_token(d, id);
+	} else {
+		id = code_token_fast(d, id);
+	}
 	if (id == CELL_NONE) {
-		pixels_begin(d, r.x, r.y, r.w, r.h, true);
+		pixels_begin(d, r.x, r.y, r.w, r.h, true, false);
 		return false;
 	}
 	if (!celldict_has(g, id)) {

@@ -39,6 +39,16 @@ static bool inside(const struct dense *d, const struct copy *c)
 	       r->y + c->dy >= 0 && r->x + c->dx + r->w <= w && r->y + c->dy + r->h <= h;
 }
 
+/* In place, leaving no background: rows go in the order that reads each before it is overwritten. */
+static void move(struct dense *d, const struct copy *c)
+{
+	int32_t y_step = c->dy < 0 ? -1 : 1, y = y_step > 0 ? c->to.y : c->to.y + c->to.h - 1;
+
+	for (int32_t rows = c->to.h; rows--; y += y_step)
+		memmove(d->sent + (size_t)y * d->width + (uint32_t)c->to.x,
+			d->sent + (size_t)(y + c->dy) * d->width + (uint32_t)(c->to.x + c->dx), (size_t)c->to.w * sizeof(uint32_t));
+}
+
 /* In place: rows and pixels go in the order that reads each before it is overwritten. */
 static void make(struct dense *d, const struct copy *c)
 {
@@ -124,7 +134,10 @@ bool copies_step(struct dense *d, const struct copy *copy)
 		d->rc.bad = true;
 		return false;
 	}
-	make(d, &now);
+	if (d->mode == MODE_FAST)
+		move(d, &now);
+	else
+		make(d, &now);
 	c->now[c->count++] = now;
 	return true;
 }

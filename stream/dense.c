@@ -7,16 +7,18 @@
 #include "stream/copies.h"
 #include "stream/dense.h"
 #include "stream/dense_round.h"
+#include "stream/fast.h"
 #include "stream/pixels.h"
 #include "stream/tilemap.h"
 
-int dense_reset(struct dense *d, uint32_t *sent, uint32_t width, uint32_t height)
+int dense_reset(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t width, uint32_t height)
 {
 	uint32_t cols = (width + TILE - 1) / TILE, rows = (height + TILE - 1) / TILE;
 
 	if (!width || !height || width > DENSE_MAX_SIDE || height > DENSE_MAX_SIDE || cols * rows > DENSE_MAX_TILES)
 		return -EINVAL;
 	mix_init();
+	d->mode = mode;
 	d->sent = sent;
 	d->width = width;
 	d->height = height;
@@ -29,6 +31,7 @@ int dense_reset(struct dense *d, uint32_t *sent, uint32_t width, uint32_t height
 	cells_clear(d);
 	tilemap_clear(d);
 	pixels_clear(d);
+	fast_clear(d);
 	background_clear(d);
 	copies_begin(d);
 	cells_begin(d);

@@ -23,7 +23,7 @@
  * @sent  the picture as both ends have it, width * height words; stays the caller's and is changed by what is coded
  * Returns 0, or -EINVAL for a size past DENSE_MAX_SIDE or DENSE_MAX_TILES.
  */
-int dense_reset(struct dense *d, uint32_t *sent, uint32_t width, uint32_t height);
+int dense_reset(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t width, uint32_t height);
 
 /**
  * Decodes a datagram from an untrusted line into d->sent.

@@ -13,9 +13,9 @@
 #define COPY_MIN_DIFFS 2
 #define GRID_WAIT_MAX 64   /* rounds */
 
-int dense_enc_reset(struct dense_enc *e, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height)
+int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height)
 {
-	int err = dense_reset(&e->d, sent, width, height);
+	int err = dense_reset(&e->d, mode, sent, width, height);
 
 	if (err)
 		return err;
@@ -161,6 +161,24 @@ static const uint32_t *op_px(void *arg, const struct rect *r, uint32_t *stride)
 	return e->d.stage == DENSE_PIXELS ? e->u.px[0] : e->u.cell;
 }
 
+/* One colour; pixels; or, in the fast mode, pixels of which few are like a neighbour or the one before. */
+static enum tile_mode kind_of(const struct dense *d, const struct rect *r, uint32_t px[TILE][TILE])
+{
+	unsigned unlike_first = 0, like = 0;
+
+	for (int32_t y = 0; y < r->h; y++) {
+		const uint32_t *sent = d->sent + (size_t)(r->y + y) * d->width + (uint32_t)r->x;
+
+		for (int32_t x = 0; x < r->w; x++) {
+			unlike_first |= px[y][x] ^ px[0][0];
+			like += (x && px[y][x] == px[y][x - 1]) | (y && px[y][x] == px[y - 1][x]) | (px[y][x] == sent[x]);
+		}
+	}
+	if (!unlike_first)
+		return TILE_SOLID;
+	return d->mode == MODE_FAST && like * 4 < (unsigned)(r->w * r->h) ? TILE_TEXTURE : TILE_CODED;
+}
+
 static enum tile_mode op_tile(void *arg)
 {
 	struct dense_enc *e = arg;
@@ -175,11 +193,7 @@ static enum tile_mode op_tile(void *arg)
 		return TILE_SAME;
 	if (background_equals(d, tile, px[0], TILE, (uint32_t)r.w, (uint32_t)r.h))
 		return TILE_BACKGROUND;
-	for (int32_t y = 0; y < r.h; y++)
-		for (int32_t x = 0; x < r.w; x++)
-			if (px[y][x] != px[0][0])
-				return TILE_CODED;
-	return TILE_SOLID;
+	return kind_of(d, &r, px);
 }
 
 static bool op_row(void *arg)
@@ -334,7 +348,7 @@ static void step(struct dense_enc *e)
 enum dense_status dense_enc_work(struct dense_enc *e, unsigned slices)
 {
 	while (slices--) {
-		if (e->d.rc.pos + DENSE_UNIT_MAX > e->d.rc.end)
+		if (rc_used(&e->d.rc) + DENSE_UNIT_MAX > e->d.rc.end)
 			return DENSE_FULL;
 		step(e);
 		if (e->stage == ENC_IDLE)

@@ -16,7 +16,7 @@ enum dense_status {
  * @flags  one byte a tile, bit 0: may differ from sent. The owner sets it where something was written; the encoder clears it
  *         before it reads a tile for the last time in a round
  */
-int dense_enc_reset(struct dense_enc *e, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height);
+int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height);
 
 /** Where the picture is read from now on. */
 void dense_enc_source(struct dense_enc *e, const struct picture *cur);

@@ -88,7 +88,7 @@ struct cells {
 	uint16_t above, above_right;    /* ids of the row above */
 	uint16_t here;                  /* id of what stands there */
 	struct rect covered[GRIDS];     /* in pixels, all rows between the first and the last */
-	struct slot flag[2 * GRIDS], row_flag[2], shape[4][32], number[4][SLOT_NUMBER];
+	struct slot flag[2 * GRIDS], row_flag[2], expected[16], shape[4][32], number[4][SLOT_NUMBER];
 	int32_t a[12 * 4][MIX_INPUTS(12)], b[16][MIX_INPUTS(12)];
 	uint16_t apm[16][MIX_APM];
 };
@@ -100,11 +100,13 @@ enum tile_mode {
 	TILE_CODED,      /* pixels */
 	TILE_BACKGROUND, /* what the background pool has */
 	TILE_SOLID,      /* one colour */
+	TILE_TEXTURE,    /* fast mode: pixels that are all different */
 };
 
 struct tile_map {
 	uint8_t mode[DENSE_MAX_TILES]; /* this round's in the low half, the one's before in the high half */
 	struct slot row[8];
+	struct slot fast[5 * 5 * 5][3]; /* by the modes left, above and before */
 	int32_t a[3 * 32][MIX_INPUTS(7)], b[3 * 32][MIX_INPUTS(7)];
 	uint16_t apm[3][MIX_APM];
 };
@@ -136,6 +138,7 @@ struct pixels {
 	struct rect region;
 	int32_t x, y;                     /* the next pixel, in the picture */
 	bool literal;                     /* a cell, no tiles */
+	bool texture;                     /* tiles of mode TILE_TEXTURE */
 	uint32_t info_nw;                 /* info of the pixel above the last one */
 	bool raw;                         /* the region cost too much: the rest of it goes without a model */
 	uint32_t bits0;                   /* spent before the region, modulo 2^32 */
@@ -160,9 +163,23 @@ struct pixels {
 	uint32_t energy[3];
 };
 
+/* The fast mode's pixel coder: adaptive bits without mixing, and Golomb-Rice codes. */
+#define FAST_TABLE 8192
+
+struct fast {
+	struct slot piece[2][64];             /* is a row of a tile as before, as above? By what the one above was */
+	struct slot guess[4][512], mru_flag[64];
+	uint32_t table[FAST_TABLE];           /* what stood where the neighbours were so */
+	uint16_t mean[2][3][8];               /* size of the residuals, in 1/16; by kind of region, channel and activity */
+	uint8_t kind[DENSE_MAX_SIDE / TILE + 2];
+};
+
 enum dense_stage { DENSE_COPIES, DENSE_CELLS, DENSE_CELL_ROW, DENSE_CELL, DENSE_LITERAL, DENSE_ROW, DENSE_TILES, DENSE_PIXELS, DENSE_DONE };
 
+enum dense_mode { MODE_DENSE, MODE_FAST };
+
 struct dense {
+	enum dense_mode mode;
 	struct rangecoder rc;
 	uint32_t *sent;             /* the picture, width * height words; owned by the caller */
 	uint32_t width, height, cols, rows;
@@ -174,6 +191,7 @@ struct dense {
 	struct tile_map map;
 	struct background pool;
 	struct pixels px;
+	struct fast fast;
 	struct slot table[MIX_SLOTS];
 };
 

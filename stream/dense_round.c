@@ -73,21 +73,22 @@ static unsigned mode_at(const struct dense *d, uint32_t col)
 /* Begins the next region of pixels in this row of tiles; false if there is none. */
 static bool next_region(struct dense *d)
 {
-	while (d->col < d->cols && mode_at(d, d->col) != TILE_CODED && mode_at(d, d->col) != TILE_SOLID)
+	while (d->col < d->cols && (mode_at(d, d->col) == TILE_SAME || mode_at(d, d->col) == TILE_BACKGROUND))
 		d->col++;
 	if (d->col == d->cols)
 		return false;
 	struct rect r = tile_rect(d);
 	uint32_t end = d->col + 1;
+	unsigned mode = mode_at(d, d->col);
 
-	if (mode_at(d, d->col) == TILE_SOLID) {
-		pixels_begin(d, r.x, r.y, 1, 1, false);
+	if (mode == TILE_SOLID) {
+		pixels_begin(d, r.x, r.y, 1, 1, false, false);
 		return true;
 	}
-	while (end < d->cols && end - d->col < PX_WIDE / TILE && mode_at(d, end) == TILE_CODED)
+	while (end < d->cols && end - d->col < PX_WIDE / TILE && mode_at(d, end) == mode)
 		end++;
 	r.w = (int32_t)(end * TILE < d->width ? end * TILE : d->width) - r.x;
-	pixels_begin(d, r.x, r.y, r.w, r.h, false);
+	pixels_begin(d, r.x, r.y, r.w, r.h, false, mode == TILE_TEXTURE);
 	return true;
 }
 

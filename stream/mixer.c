@@ -173,7 +173,7 @@ uint32_t slot_number(struct rangecoder *rc, struct slot *slot, uint32_t v)
 		if (n - i <= 2)
 			bit = slot_bit(rc, slot + 15 + n * 3 + (got & ((1u << (n - i - 1)) - 1)) + (n - i - 1), NUMBER_LIMIT, bit);
 		else
-			bit = rc_bit(rc, bit, 32768);
+			bit = (int)rc_bit(rc, bit, 32768);
 		got = got << 1 | (uint32_t)bit;
 	}
 	return got - 1;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "stream/background.h"
+#include "stream/fast.h"
 #include "stream/pixels.h"
 #include "stream/pixels_internal.h"
 
@@ -65,7 +66,8 @@ static void begin_row(struct dense *d)
 	p->match = NOWHERE;
 }
 
-void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, bool literal)
+void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, bool literal,
+		  bool texture)
 {
 	struct pixels *p = &d->px;
 	const uint32_t *above = sent_row(d, y - 1);
@@ -74,6 +76,7 @@ void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, b
 	p->x = x;
 	p->y = y;
 	p->literal = literal;
+	p->texture = texture;
 	p->raw = false;
 	p->bits0 = rc_bits(&d->rc);
 	p->allowance = (uint32_t)(w * h) * 24 / 100;
@@ -338,7 +341,7 @@ static uint32_t code_px(struct dense *d, struct around *a, uint32_t px, uint32_t
 
 bool pixels_leave_background(const struct dense *d, int32_t x, int32_t y)
 {
-	if (d->px.literal || d->first)
+	if (d->px.literal || d->first || d->mode == MODE_FAST)
 		return false;
 	for (unsigned i = 0; i < d->copies.count; i++) {
 		const struct copy *c = &d->copies.now[i];
@@ -411,16 +414,13 @@ static void end_row(struct dense *d)
 	p->y++;
 }
 
-bool pixels_step(struct dense *d, const uint32_t *px, uint32_t stride)
+static void step_dense(struct dense *d, const uint32_t *px, int32_t stop)
 {
 	struct pixels *p = &d->px;
 	struct around a;
-	int32_t end = p->region.x + p->region.w, stop = p->x + PX_PIECE < end ? p->x + PX_PIECE : end;
 
 	a.info_w = p->x > 0 ? p->info[p->x - 1] : 0;
 	a.info_nw = 0;
-	if (px)
-		px += (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x);
 	for (; p->x < stop; p->x++) {
 		uint32_t base = p->before[p->y % 3][p->x - p->region.x + PX_MARGIN], v;
 
@@ -432,6 +432,19 @@ bool pixels_step(struct dense *d, const uint32_t *px, uint32_t stride)
 			px++;
 		put_px(d, v, base);
 	}
+}
+
+bool pixels_step(struct dense *d, const uint32_t *px, uint32_t stride)
+{
+	struct pixels *p = &d->px;
+	int32_t end = p->region.x + p->region.w, stop = p->x + PX_PIECE < end ? p->x + PX_PIECE : end;
+
+	if (px)
+		px += (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x);
+	if (d->mode == MODE_FAST)
+		fast_step(d, px, stop);
+	else
+		step_dense(d, px, stop);
 	if (p->x < end)
 		return true;
 	end_row(d);

@@ -16,8 +16,9 @@ void pixels_clear(struct dense *d);
 /**
  * Begins a region of d->sent, at most PX_WIDE wide.
  * @literal  the region is a cell of text, else it consists of whole tiles of one row of tiles
+ * @texture  of tiles of mode TILE_TEXTURE
  */
-void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, bool literal);
+void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, bool literal, bool texture);
 
 /**
  * Codes the region's next pixels, at most PX_PIECE of one row, and puts them into d->sent.

@@ -29,7 +29,7 @@ void rc_shift(struct rangecoder *rc)
 	while (!((rc->low ^ rc->high) >> 24)) {
 		if (rc->decode) {
 			rc->code = rc->code << 8 | next_byte(rc);
-		} else if (rc->pos < rc->end) {
+		} else if (rc->pos + rc->tail < rc->end) {
 			rc->out[rc->pos++] = (uint8_t)(rc->high >> 24);
 		} else {
 			rc->bad = true;
@@ -40,21 +40,58 @@ void rc_shift(struct rangecoder *rc)
 	}
 }
 
+void rc_raw_byte(struct rangecoder *rc)
+{
+	bool room = rc->decode ? rc->tail < rc->end : rc->pos + rc->tail < rc->end;
+
+	rc->tail++;
+	rc->bad |= !room;
+	if (rc->decode) {
+		rc->raw |= (uint64_t)(room ? rc->in[rc->end - rc->tail] : 0) << rc->raw_held;
+		rc->raw_held += 8;
+	} else {
+		if (room)
+			rc->out[rc->end - rc->tail] = (uint8_t)rc->raw;
+		rc->raw >>= 8;
+		rc->raw_held = rc->raw_held > 8 ? rc->raw_held - 8 : 0;
+	}
+}
+
+static void put_byte(struct rangecoder *rc, uint32_t byte)
+{
+	if (rc->pos + rc->tail < rc->end)
+		rc->out[rc->pos] = (uint8_t)byte;
+	else
+		rc->bad = true;
+	rc->pos++;
+}
+
 size_t rc_finish(struct rangecoder *rc)
 {
-	/* The highest byte of high, with zeros behind it, lies inside: low's is smaller. None is needed where 0 does. */
-	if (rc->low) {
-		if (rc->pos < rc->end)
-			rc->out[rc->pos] = (uint8_t)(rc->high >> 24);
-		else
-			rc->bad = true;
-		rc->pos++;
+	if (!rc->raw_bits) {
+		/* The highest byte of high, with zeros behind it, lies inside: low's is smaller. None is needed where 0 does. */
+		if (rc->low)
+			put_byte(rc, rc->high >> 24);
+		return rc->pos;
 	}
-	return rc->pos;
+	if (rc->raw_held)
+		rc_raw_byte(rc);
+	for (unsigned shift = 32; shift; shift -= 8)
+		put_byte(rc, rc->high >> (shift - 8));
+	if (rc->bad)
+		return rc->pos + rc->tail;
+	/* The raw bits move up to the rest. */
+	for (size_t i = 0; i < rc->tail; i++)
+		rc->out[rc->pos + i] = rc->out[rc->end - rc->tail + i];
+	return rc->pos + rc->tail;
 }
 
 bool rc_ended(const struct rangecoder *rc)
 {
+	if (rc->bad)
+		return false;
+	if (rc->raw_bits)
+		return rc->pos + rc->tail == rc->end;
 	/* Taken: what the encoder put before its end, and four; the end is one byte or none. */
-	return !rc->bad && rc->pos >= rc->end + 3;
+	return rc->pos >= rc->end + 3;
 }

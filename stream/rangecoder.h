@@ -3,7 +3,7 @@
  * probability. Encoder and decoder are one object, so that a model is written once: rc_bit codes the bit given to it, or
  * reads one and gives it back.
  *
- * The stream of a datagram ends with at most one byte; the decoder reads zeros past the end. Both ends know at any time how
+ * What is coded ends with at most one byte, the decoder reads zeros past the end; where raw bits follow, it ends with four. Both ends know at any time how
  * many bits were spent (rc_bits), which lets a model act on its own cost without telling it.
  */
 #ifndef STREAM_RANGECODER_H
@@ -21,6 +21,10 @@ struct rangecoder {
 	const uint8_t *in;
 	uint8_t *out;
 	size_t pos, end;     /* bytes put or taken, and how many there are */
+	uint64_t raw;        /* raw bits on their way */
+	unsigned raw_held;   /* so many */
+	uint32_t raw_bits;   /* coded so far */
+	size_t tail;         /* bytes of them at the stream's end */
 };
 
 /** Begins to encode into out, which has room for cap bytes. */
@@ -36,6 +40,7 @@ size_t rc_finish(struct rangecoder *rc);
 bool rc_ended(const struct rangecoder *rc);
 
 void rc_shift(struct rangecoder *rc);
+void rc_raw_byte(struct rangecoder *rc);
 
 /** Codes one bit. p1: the probability of 1 in 1/65536, from 1 to 65535. Returns the bit. */
 static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)
@@ -54,14 +59,32 @@ static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)
 	return bit;
 }
 
-/** Codes n bits of v that no model predicts, the highest first. */
+/**
+ * Codes n <= 24 bits of v that no model predicts. They are packed from the stream's end backwards, which costs less than coding
+ * them one by one.
+ */
 static inline uint32_t rc_raw(struct rangecoder *rc, uint32_t v, unsigned n)
 {
-	uint32_t got = 0;
+	if (rc->decode) {
+		while (rc->raw_held < n)
+			rc_raw_byte(rc);
+		v = (uint32_t)rc->raw & ((1u << n) - 1);
+		rc->raw >>= n;
+		rc->raw_held -= n;
+	} else {
+		rc->raw |= (uint64_t)v << rc->raw_held;
+		rc->raw_held += n;
+		while (rc->raw_held >= 8)
+			rc_raw_byte(rc);
+	}
+	rc->raw_bits += n;
+	return v;
+}
 
-	while (n--)
-		got = got << 1 | (uint32_t)rc_bit(rc, v >> n & 1, 32768);
-	return got;
+/** Bytes put so far, that of raw bits begun included. */
+static inline size_t rc_used(const struct rangecoder *rc)
+{
+	return rc->pos + (rc->raw_bits + 7) / 8;
 }
 
 /** Bits spent since the beginning, rounded up to a whole number; the same on both ends after the same decisions. */
@@ -69,7 +92,7 @@ static inline uint32_t rc_bits(const struct rangecoder *rc)
 {
 	uint32_t range = rc->high - rc->low;
 
-	return (uint32_t)(rc->pos - (rc->decode ? 4 : 0)) * 8 + (range ? (uint32_t)__builtin_clz(range) : 32);
+	return (uint32_t)(rc->pos - (rc->decode ? 4 : 0)) * 8 + (range ? (uint32_t)__builtin_clz(range) : 32) + rc->raw_bits;
 }
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "stream/tilemap.h"
 
+#define FAST_LIMIT 60
+
 static const struct mix_rule rule_map = { .contexts = 7, .limit = 60, .rate = 8 };
 
 void tilemap_clear(struct dense *d)
@@ -11,6 +13,7 @@ void tilemap_clear(struct dense *d)
 
 	memset(m->mode, 0, sizeof(m->mode));
 	mix_clear_slots(m->row, sizeof(m->row) / sizeof(m->row[0]));
+	mix_clear_slots(m->fast[0], 5 * 5 * 5 * 3);
 	mix_clear_weights(m->a[0], sizeof(m->a) / sizeof(m->a[0]), 7);
 	mix_clear_weights(m->b[0], sizeof(m->b) / sizeof(m->b[0]), 7);
 	mix_clear_apm(m->apm[0], 3);
@@ -70,7 +73,21 @@ static uint32_t cell_cover(const struct dense *d)
 	return 0;
 }
 
-enum tile_mode tilemap_code(struct dense *d, bool background, enum tile_mode mode)
+/* The fast mode has no background, but texture, and needs no mixing. */
+static unsigned code_fast(struct dense *d, enum tile_mode mode)
+{
+	unsigned l = mode_at(d, d->row, d->col - 1, 0), t = mode_at(d, d->row - 1, d->col, 0);
+	unsigned was = mode_at(d, d->row, d->col, 4);
+	struct slot *slot = d->map.fast[(l * 5 + t) * 5 + was];
+
+	if (!slot_bit(&d->rc, &slot[0], FAST_LIMIT, mode != TILE_SAME))
+		return TILE_SAME;
+	if (slot_bit(&d->rc, &slot[1], FAST_LIMIT, mode == TILE_CODED))
+		return TILE_CODED;
+	return slot_bit(&d->rc, &slot[2], FAST_LIMIT, mode == TILE_TEXTURE) ? TILE_TEXTURE : TILE_SOLID;
+}
+
+static unsigned code_dense(struct dense *d, bool background, enum tile_mode mode)
 {
 	struct tile_map *m = &d->map;
 	uint32_t r = d->row, c = d->col, h[7];
@@ -111,6 +128,13 @@ enum tile_mode tilemap_code(struct dense *d, bool background, enum tile_mode mod
 		if (step == 2)
 			got = bit ? TILE_BACKGROUND : TILE_SOLID;
 	}
-	m->mode[r * d->cols + c] |= (uint8_t)got;
+	return got;
+}
+
+enum tile_mode tilemap_code(struct dense *d, bool background, enum tile_mode mode)
+{
+	unsigned got = d->mode == MODE_FAST ? code_fast(d, mode) : code_dense(d, background, mode);
+
+	d->map.mode[d->row * d->cols + d->col] |= (uint8_t)got;
 	return (enum tile_mode)got;
 }

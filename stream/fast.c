@@ -1,0 +1,193 @@
+/* fast.h */
+#include <string.h>
+
+#include "stream/fast.h"
+
+#define LIMIT 60
+#define QUOTIENT_MAX 4 /* longer ones are coded as eight bits */
+
+void fast_clear(struct dense *d)
+{
+	struct fast *f = &d->fast;
+
+	mix_clear_slots(f->piece[0], 2 * 64);
+	mix_clear_slots(f->guess[0], 4 * 512);
+	mix_clear_slots(f->mru_flag, 64);
+	memset(f->table, 0xff, sizeof(f->table));
+	memset(f->kind, 0, sizeof(f->kind));
+	for (unsigned kind = 0; kind < 2; kind++)
+		for (unsigned c = 0; c < 3; c++)
+			for (unsigned i = 0; i < 8; i++)
+				f->mean[kind][c][i] = 16 * 4;
+}
+
+static inline int32_t channel(uint32_t px, unsigned c)
+{
+	return px >> 8 * c & 0xff;
+}
+
+/* A number below 256 with parameter k: unary quotient, 1, and k bits; with k = 8 the number itself. */
+static inline uint32_t rice(struct rangecoder *rc, unsigned k, uint32_t v)
+{
+	if (k == 8)
+		return rc_raw(rc, v, 8);
+	if (!rc->decode) {
+		uint32_t q = v >> k;
+
+		if (q >= QUOTIENT_MAX)
+			rc_raw(rc, v << QUOTIENT_MAX, QUOTIENT_MAX + 8);
+		else
+			rc_raw(rc, ((v & ((1u << k) - 1)) << 1 | 1) << q, q + 1 + k);
+		return v;
+	}
+	while (rc->raw_held < QUOTIENT_MAX + 8)
+		rc_raw_byte(rc);
+	uint32_t bits = (uint32_t)rc->raw, q = (uint32_t)__builtin_ctz(bits | 1u << QUOTIENT_MAX), n;
+
+	if (q == QUOTIENT_MAX) {
+		v = bits >> QUOTIENT_MAX & 255;
+		n = QUOTIENT_MAX + 8;
+	} else {
+		v = q << k | (bits >> (q + 1) & ((1u << k) - 1));
+		n = q + 1 + k;
+	}
+	rc->raw >>= n;
+	rc->raw_held -= n;
+	rc->raw_bits += n;
+	return v & 255;
+}
+
+/* A residual from -128 to 127, with the size that such residuals had lately. */
+static inline int32_t residual(struct rangecoder *rc, uint16_t *mean, int32_t r)
+{
+	unsigned m = *mean;
+	unsigned k = m < 24 ? 0 : 31 - (unsigned)__builtin_clz(m / 12);
+	uint32_t v = ((uint32_t)r << 1 ^ (uint32_t)(r >> 31)) & 255;
+
+	v = rice(rc, m > 16 * 100 ? 8 : k, v);
+	*mean = (uint16_t)(m + v - m / 16);
+	return (int32_t)(v >> 1) ^ -(int32_t)(v & 1);
+}
+
+static inline int32_t median_edge(int32_t w, int32_t n, int32_t nw)
+{
+	int32_t low = w < n ? w : n, high = w < n ? n : w;
+
+	return nw >= high ? low : nw <= low ? high : w + n - nw;
+}
+
+static inline int32_t absolute(int32_t v)
+{
+	return v < 0 ? -v : v;
+}
+
+/* A pixel as differences from what its neighbours promise; red's and blue's beyond what green's was. */
+static inline uint32_t difference(struct dense *d, unsigned kind, uint32_t w, uint32_t n, uint32_t nw, uint32_t px)
+{
+	struct fast *f = &d->fast;
+	int32_t gw = channel(w, 1), gn = channel(n, 1), gnw = channel(nw, 1);
+	uint32_t activity = (uint32_t)(absolute(gw - gnw) + absolute(gn - gnw));
+	unsigned a = activity < 128 ? activity ? (32 - (unsigned)__builtin_clz(activity)) : 0 : 7;
+	int32_t p = median_edge(gw, gn, gnw), q, r;
+
+	r = residual(&d->rc, &f->mean[kind][1][a], (int8_t)(channel(px, 1) - p));
+	uint32_t out = (uint32_t)((p + r) & 255) << 8;
+
+	q = median_edge(channel(w, 2), channel(n, 2), channel(nw, 2)) + r;
+	q += residual(&d->rc, &f->mean[kind][2][a], (int8_t)(channel(px, 2) - q));
+	out |= (uint32_t)(q & 255) << 16;
+	q = median_edge(channel(w, 0), channel(n, 0), channel(nw, 0)) + r;
+	q += residual(&d->rc, &f->mean[kind][0][a], (int8_t)(channel(px, 0) - q));
+	return out | (uint32_t)(q & 255);
+}
+
+/* A pixel that repeats, perhaps: what stood in such a place, left, above, before; a colour of late; or differences. */
+static inline uint32_t repeat(struct dense *d, const uint32_t *row, const uint32_t *above, uint32_t base, uint32_t px)
+{
+	struct fast *f = &d->fast;
+	uint32_t w = row[-1], n = above[0], nw = above[-1], ne = above[1];
+	uint32_t *entry = &f->table[(w * 0x9e3779b1u + n * 0x85ebca6bu + nw * 0xc2b2ae35u + ne * 0x27d4eb2fu) >> 19];
+	uint32_t t = *entry;
+	unsigned context = (w == n) | (n == nw) << 1 | (n == ne) << 2 | (w == base) << 3 | (t == w) << 4 | (t == n) << 5 |
+			   (t == base) << 6 | (t == ~0u) << 7;
+
+	if (t != ~0u && slot_bit(&d->rc, &f->guess[0][context], LIMIT, px == t))
+		return t;
+	if (w != t && slot_bit(&d->rc, &f->guess[1][context], LIMIT, px == w))
+		return *entry = w;
+	if (n != t && n != w && slot_bit(&d->rc, &f->guess[2][context], LIMIT, px == n))
+		return *entry = n;
+	if (base != t && base != w && base != n && slot_bit(&d->rc, &f->guess[3][context], LIMIT, px == base))
+		return *entry = base;
+	uint32_t *mru = d->px.mru;
+	unsigned at = 0;
+
+	while (at < 4 && mru[at] != px)
+		at++;
+	if (slot_bit(&d->rc, &f->mru_flag[0], LIMIT, at < 4)) {
+		at = rc_raw(&d->rc, at, 2);
+		px = mru[at];
+	} else {
+		at = 3;
+		px = difference(d, 0, w, n, nw, px);
+	}
+	for (; at; at--)
+		mru[at] = mru[at - 1];
+	mru[0] = px;
+	return *entry = px;
+}
+
+enum piece { PIECE_MIXED, PIECE_BASE, PIECE_ABOVE };
+
+static bool same(const uint32_t *a, const uint32_t *b, int32_t n)
+{
+	uint32_t diff = 0;
+
+	for (int32_t i = 0; i < n; i++)
+		diff |= a[i] ^ b[i];
+	return !diff;
+}
+
+/* n pixels of one tile's row. */
+static void code_piece(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *base, const uint32_t *px, int32_t n)
+{
+	struct fast *f = &d->fast;
+	uint8_t *kind = &f->kind[d->px.x / TILE];
+	unsigned context = kind[0] | (unsigned)kind[1] << 2 | (unsigned)d->px.literal << 4;
+	bool as_above = px && same(px, above, n), as_base = px && !as_above && same(px, base, n);
+
+	if (slot_bit(&d->rc, &f->piece[0][context], LIMIT, as_above)) {
+		memcpy(row, above, (size_t)n * sizeof(*row));
+		*kind = PIECE_ABOVE;
+		return;
+	}
+	if (slot_bit(&d->rc, &f->piece[1][context], LIMIT, as_base)) {
+		memcpy(row, base, (size_t)n * sizeof(*row));
+		*kind = PIECE_BASE;
+		return;
+	}
+	for (int32_t i = 0; i < n; i++)
+		row[i] = repeat(d, row + i, above + i, base[i], px ? px[i] : 0);
+	*kind = PIECE_MIXED;
+}
+
+void fast_step(struct dense *d, const uint32_t *px, int32_t stop)
+{
+	struct pixels *p = &d->px;
+	int32_t at = p->x - p->region.x + PX_MARGIN, n = stop - p->x;
+	uint32_t *row = p->now[p->y & 3] + at, *sent = d->sent + (size_t)p->y * d->width + (uint32_t)p->x;
+	const uint32_t *above = p->now[(p->y - 1) & 3] + at, *base = p->before[p->y % 3] + at;
+
+	if (p->texture) {
+		for (int32_t i = 0; i < n; i++)
+			row[i] = difference(d, 1, row[i - 1], above[i], above[i - 1], px ? px[i] : 0);
+		p->x = stop;
+	}
+	while (p->x < stop) {
+		int32_t done = n - (stop - p->x), size = stop - p->x < TILE ? stop - p->x : TILE;
+
+		code_piece(d, row + done, above + done, base + done, px ? px + done : NULL, size);
+		p->x += size;
+	}
+	memcpy(sent, row, (size_t)n * sizeof(*sent));
+}
