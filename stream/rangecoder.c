@@ -45,13 +45,15 @@ void rc_raw_byte(struct rangecoder *rc)
 	bool room = rc->decode ? rc->tail < rc->end : rc->pos + rc->tail < rc->end;
 
 	rc->tail++;
-	rc->bad |= !room;
 	if (rc->decode) {
+		/* A look ahead may go further than what is then used: rc_ended counts. */
 		rc->raw |= (uint64_t)(room ? rc->in[rc->end - rc->tail] : 0) << rc->raw_held;
 		rc->raw_held += 8;
 	} else {
 		if (room)
 			rc->out[rc->end - rc->tail] = (uint8_t)rc->raw;
+		else
+			rc->bad = true;
 		rc->raw >>= 8;
 		rc->raw_held = rc->raw_held > 8 ? rc->raw_held - 8 : 0;
 	}
@@ -91,7 +93,7 @@ bool rc_ended(const struct rangecoder *rc)
 	if (rc->bad)
 		return false;
 	if (rc->raw_bits)
-		return rc->pos + rc->tail == rc->end;
+		return rc_used(rc) == rc->end;
 	/* Taken: what the encoder put before its end, and four; the end is one byte or none. */
 	return rc->pos >= rc->end + 3;
 }
