@@ -1,4 +1,3 @@
-/* bench_trace.h */
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
@@ -112,8 +111,7 @@ static const char *const mode_name[] = { [MODE_DENSE] = "dense", [MODE_FAST] = "
 struct bench {
 	struct trace trace;
 	struct ends head[MODES][HEADS_MAX];
-	bool on[MODES];
-	uint64_t first[MODES], total[MODES], changed_px, changed_frames;
+	uint64_t first[MODES], total[MODES], changed_frames;
 	uint32_t frame;
 };
 
@@ -124,8 +122,6 @@ static int bench_frame(struct bench *b)
 
 	for (unsigned mode = 0; mode < MODES; mode++) {
 		changed = 0;
-		if (!b->on[mode])
-			continue;
 		for (uint32_t i = 0; i < t->heads; i++) {
 			struct ends *x = &b->head[mode][i];
 			uint64_t was = x->bytes;
@@ -141,9 +137,6 @@ static int bench_frame(struct bench *b)
 		if (!b->frame)
 			b->first[mode] = b->total[mode];
 	}
-	if (getenv("TRACE_V"))
-		fprintf(stderr, "%u %llu %llu\n", b->frame, (unsigned long long)b->total[0], (unsigned long long)b->total[1]);
-	b->changed_px += changed;
 	b->changed_frames += b->frame && changed;
 	return 0;
 }
@@ -161,9 +154,7 @@ static int bench_file(const char *path)
 		trace_close(t);
 		return EXIT_TOOL;
 	}
-	const char *only = getenv("ONLY");
 	for (unsigned mode = 0; mode < MODES; mode++) {
-		b.on[mode] = !only || !strcmp(only, mode_name[mode]);
 		for (uint32_t i = 0; i < t->heads; i++)
 			open_ends(&b.head[mode][i], (enum dense_mode)mode, t->head_width, t->head_height);
 	}
@@ -175,10 +166,9 @@ static int bench_file(const char *path)
 	if (got < 0)
 		status = EXIT_TOOL;
 	if (!status)
-		printf("%s frames=%u changed=%llu first=%llu dense=%llu fast=%llu px=%llu\n", t->name, b.frame,
+		printf("%s frames=%u changed=%llu first=%llu dense=%llu fast=%llu\n", t->name, b.frame,
 		       (unsigned long long)b.changed_frames, (unsigned long long)b.first[MODE_DENSE],
-		       (unsigned long long)b.total[MODE_DENSE], (unsigned long long)b.total[MODE_FAST],
-		       (unsigned long long)b.changed_px);
+		       (unsigned long long)b.total[MODE_DENSE], (unsigned long long)b.total[MODE_FAST]);
 	fflush(stdout);
 	for (unsigned mode = 0; mode < MODES; mode++)
 		for (uint32_t i = 0; i < t->heads; i++)

@@ -8,11 +8,13 @@ int command_ctl(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_bench(int argc, char **argv);
 
 /* What `tessera help COMMAND` prints, on stdout. */
 void help_ctl(void);
 void help_wait(void);
 void help_list(void);
 void help_doctor(void);
+void help_bench(void);
 
 #endif

@@ -1,0 +1,241 @@
+/*
+ * The dense codec, both modes: pictures come back exactly, wherever datagrams are cut and whatever changes in between; a decoder that is
+ * given noise, or datagrams with bits turned, refuses or goes wrong, but stays within its memory (ASan, UBSan).
+ */
+/* links: stream/background.c stream/celldict.c stream/cellplan.c stream/cells.c stream/copies.c stream/copysearch.c stream/dense.c */
+/* links: stream/dense_encode.c stream/dense_round.c stream/fast.c stream/gridsearch.c stream/mixer.c stream/pixels.c */
+/* links: stream/rangecoder.c stream/residual.c stream/tilemap.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "stream/dense_encode.h"
+#include "stream/display.h"
+#include "tests/unit/random.h"
+
+static struct {
+	uint32_t width, height, tiles;
+	uint32_t *cur, *sent, *shown;
+	uint8_t *flags;
+	struct dense_enc *enc;
+	struct dense *dec;
+	struct rng rng;
+	unsigned long bytes, raw, datagrams;
+} t;
+
+static void begin(uint64_t seed, enum dense_mode mode, uint32_t width, uint32_t height)
+{
+	size_t px = (size_t)width * height;
+
+	memset(&t, 0, sizeof(t));
+	t.rng = rng_seed(seed);
+	t.width = width;
+	t.height = height;
+	t.tiles = ((width + TILE - 1) / TILE) * ((height + TILE - 1) / TILE);
+	t.cur = calloc(px, 4);
+	t.sent = calloc(px, 4);
+	t.shown = calloc(px, 4);
+	t.flags = calloc(t.tiles, 1);
+	t.enc = calloc(1, sizeof(*t.enc));
+	t.dec = calloc(1, sizeof(*t.dec));
+	assert_int_equal(dense_enc_reset(t.enc, mode, t.sent, t.flags, width, height), 0);
+	assert_int_equal(dense_reset(t.dec, mode, t.shown, width, height), 0);
+}
+
+static void end(void)
+{
+	free(t.cur);
+	free(t.sent);
+	free(t.shown);
+	free(t.flags);
+	free(t.enc);
+	free(t.dec);
+}
+
+/* ---- pictures that a screen shows: boxes, text cells, gradients, noise, scrolling */
+
+static void box(uint32_t x0, uint32_t y0, uint32_t w, uint32_t h, unsigned kind)
+{
+	uint32_t colour = rng_next(&t.rng) & 0xffffff, other = rng_next(&t.rng) & 0xffffff;
+
+	for (uint32_t y = y0; y < y0 + h && y < t.height; y++)
+		for (uint32_t x = x0; x < x0 + w && x < t.width; x++) {
+			uint32_t *p = &t.cur[(size_t)y * t.width + x];
+
+			switch (kind) {
+			case 0: *p = colour; break;
+			case 1: *p = (x / 8 * 31 + y / 16 * 17) % 7 * (x % 8) * (y % 16) % 5 ? colour : other; break;
+			case 2: *p = (colour + x * 0x010203 + y * 0x030201) & 0xffffff; break;
+			default: *p = rng_next(&t.rng) & 0xffffff; break;
+			}
+		}
+}
+
+static void change(void)
+{
+	uint32_t w = 1 + rng_below(&t.rng, t.width), h = 1 + rng_below(&t.rng, t.height);
+	uint32_t rows = 1 + rng_below(&t.rng, 20);
+
+	switch (rng_below(&t.rng, 6)) {
+	case 0: /* scroll */
+		if (rows < t.height)
+			memmove(t.cur, t.cur + (size_t)rows * t.width, (size_t)(t.height - rows) * t.width * 4);
+		break;
+	case 1: t.cur[rng_below(&t.rng, t.width * t.height)] ^= 1 + rng_below(&t.rng, 0xffffff); break;
+	default:
+		box(rng_below(&t.rng, t.width), rng_below(&t.rng, t.height), w / (1 + rng_below(&t.rng, 6)) + 1, h / (1 + rng_below(&t.rng, 6)) + 1,
+		    rng_below(&t.rng, 4));
+		break;
+	}
+	for (uint32_t i = 0; i < t.tiles; i++)
+		t.flags[i] |= 1;
+}
+
+/* One datagram of random room. Returns its length; 0: nothing was to be sent. */
+static size_t datagram(uint8_t *out, size_t cap, enum dense_status *status)
+{
+	struct picture cur = { .base = (const volatile uint8_t *)t.cur, .stride = t.width * 4 };
+	size_t n;
+
+	dense_enc_source(t.enc, &cur);
+	dense_enc_begin(t.enc, out, cap);
+	do
+		*status = dense_enc_work(t.enc, 1 + rng_below(&t.rng, 40));
+	while (*status == DENSE_WORKING);
+	n = dense_enc_end(t.enc);
+	assert_true(n <= cap);
+	return n;
+}
+
+static void send_all(void)
+{
+	enum dense_status status;
+	uint8_t *out;
+	size_t cap, n;
+
+	do {
+		cap = DENSE_CAP_MIN + rng_below(&t.rng, 1500);
+		out = malloc(cap); /* of just that size, so that the sanitizer sees a byte too many */
+		n = datagram(out, cap, &status);
+		if (n) {
+			t.bytes += n;
+			t.datagrams++;
+			assert_int_equal(dense_decode(t.dec, out, n), 0);
+		}
+		free(out);
+	} while (n && status == DENSE_FULL);
+}
+
+static void round_trips(enum dense_mode mode)
+{
+	static const uint16_t sizes[][2] = { { 320, 200 }, { 1, 1 }, { 17, 33 }, { 5, 300 }, { 300, 3 }, { 128, 128 } };
+
+	for (unsigned s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+		begin(s + 1, mode, sizes[s][0], sizes[s][1]);
+		for (unsigned i = 0; i < 40; i++) {
+			change();
+			send_all();
+			assert_memory_equal(t.cur, t.shown, (size_t)t.width * t.height * 4);
+			assert_memory_equal(t.sent, t.shown, (size_t)t.width * t.height * 4);
+		}
+		end();
+	}
+}
+
+static void test_dense_round_trip(void **state)
+{
+	(void)state;
+	round_trips(MODE_DENSE);
+}
+
+static void test_fast_round_trip(void **state)
+{
+	(void)state;
+	round_trips(MODE_FAST);
+}
+
+/* Noise has nothing to find: it costs little more than it is (the dense mode 1.7 % more, the fast mode less than 1 %). */
+static void test_noise_does_not_expand(void **state)
+{
+	(void)state;
+	for (unsigned mode = 0; mode < 2; mode++) {
+		begin(99, (enum dense_mode)mode, 160, 160);
+		box(0, 0, 160, 160, 3);
+		memset(t.flags, 1, t.tiles);
+		send_all();
+		assert_memory_equal(t.cur, t.shown, 160 * 160 * 4);
+		printf("noise, mode %u: %lu bytes for %u raw\n", mode, t.bytes, 160 * 160 * 3);
+		assert_true(t.bytes <= 160 * 160 * 3 * 102 / 100);
+		end();
+	}
+}
+
+/* Both begin anew after a loss, from a picture that both have. */
+static void test_reset(void **state)
+{
+	(void)state;
+	for (unsigned mode = 0; mode < 2; mode++) {
+		begin(5, (enum dense_mode)mode, 200, 100);
+		for (unsigned i = 0; i < 12; i++) {
+			change();
+			send_all();
+			assert_int_equal(dense_enc_reset(t.enc, (enum dense_mode)mode, t.sent, t.flags, t.width, t.height), 0);
+			assert_int_equal(dense_reset(t.dec, (enum dense_mode)mode, t.shown, t.width, t.height), 0);
+			assert_memory_equal(t.cur, t.shown, 200 * 100 * 4);
+		}
+		end();
+	}
+}
+
+static void test_hostile_bytes(void **state)
+{
+	unsigned long refused = 0, taken = 0;
+	enum dense_status status;
+
+	(void)state;
+	for (unsigned mode = 0; mode < 2; mode++) {
+		begin(77 + mode, (enum dense_mode)mode, 96, 80);
+		for (unsigned i = 0; i < 1500; i++) {
+			size_t cap = DENSE_CAP_MIN + rng_below(&t.rng, 600), n;
+			uint8_t *out = malloc(cap);
+
+			if (rng_once_in(&t.rng, 20)) {
+				assert_int_equal(dense_enc_reset(t.enc, (enum dense_mode)mode, t.sent, t.flags, t.width, t.height), 0);
+				assert_int_equal(dense_reset(t.dec, (enum dense_mode)mode, t.shown, t.width, t.height), 0);
+			}
+			change();
+			n = datagram(out, cap, &status);
+			if (!n || rng_once_in(&t.rng, 4)) {
+				n = 1 + rng_below(&t.rng, (uint32_t)cap);
+				rng_fill(&t.rng, out, n);
+			}
+			for (unsigned k = rng_below(&t.rng, 4); k; k--)
+				out[rng_below(&t.rng, (uint32_t)n)] ^= (uint8_t)(1u << rng_below(&t.rng, 8));
+			out = realloc(out, n);
+			if (dense_decode(t.dec, out, n))
+				refused++;
+			else
+				taken++;
+			free(out);
+		}
+		end();
+	}
+	printf("%lu datagrams refused, %lu taken\n", refused, taken);
+	assert_true(refused > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dense_round_trip), cmocka_unit_test(test_fast_round_trip),
+		cmocka_unit_test(test_noise_does_not_expand), cmocka_unit_test(test_reset), cmocka_unit_test(test_hostile_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
