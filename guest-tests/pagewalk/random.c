@@ -4,7 +4,7 @@
  */
 #include "guest-tests/pagewalk/tree.h"
 
-#define ROUNDS 8
+#define ROUNDS 14
 #define STEPS 260
 #define PAGES 12
 #define TABLES_MAX 31 /* frames before DATA */
