@@ -126,7 +126,7 @@ void shadow_set(struct shadow *sh, uint32_t n, unsigned index, uint64_t spte)
 void shadow_write_protect(struct shadow *sh, struct guest_frame *f)
 {
 	for (spte_id id = f->rmap; id; id = sh->links[id].next) {
-		uint64_t *at = &table_of(sh, ID_TABLE(id))[ID_INDEX(id)];
+		uint64_t *at = entry_of(sh, id);
 
 		if (*at & SPTE_W) {
 			__atomic_fetch_and(at, ~SPTE_W, __ATOMIC_SEQ_CST); /* D stays, and is harvested in its time */

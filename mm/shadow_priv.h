@@ -104,6 +104,12 @@ static inline uint64_t *table_of(const struct shadow *sh, uint32_t n)
 	return (uint64_t *)(uintptr_t)(sh->base + (uint64_t)n * PAGE_SIZE);
 }
 
+/* The pool's tables lie together, so an entry's number is also its place. */
+static inline uint64_t *entry_of(const struct shadow *sh, spte_id id)
+{
+	return (uint64_t *)(uintptr_t)sh->base + id;
+}
+
 static inline uint64_t table_hpa(const struct shadow *sh, uint32_t n)
 {
 	return sh->base + (uint64_t)n * PAGE_SIZE;
