@@ -17,7 +17,7 @@ static const struct command {
 	{ "view", command_view, options_help_view, "attach to a machine that runs Tessera: a serial port or a socket" },
 	{ "ctl", command_ctl, help_ctl, "ask a run: heads, screenshot, stats, log, quit, ranges" },
 	{ "wait", command_wait, help_wait, "wait until a run shows or prints something" },
-	{ "bench", command_bench, help_bench, "what the codec makes of recordings" },
+	{ "bench", command_bench, help_bench, "what exits and the tracker cost; what the codec makes of recordings" },
 	{ "list", command_list, help_list, "name the guests of guest-tests/" },
 	{ "doctor", command_doctor, help_doctor, "what this host has and lacks, and what to do" },
 };

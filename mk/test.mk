@@ -26,11 +26,15 @@ test: all $(UNIT_BIN) $(BUILD)/tests/pngcrc
 	@$(MAKE) --no-print-directory linux-files || echo "make test: no Linux to test with; that test is skipped"
 	@BUILD=$(BUILD) ONLY="$(ONLY)" bash tests/run
 
+.PHONY: bench
+bench: all
+	@BUILD=$(BUILD) CELLS="$(CELLS)" bash bench/run
+
 SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[ch] stream/*.[ch] host/*.[ch] guest-tests/*.c \
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck tests/run tests/tools/*.sh guest-tests/linux/*.sh .ci/run boot/*.sh
+	shellcheck bench/run tests/run tests/tools/*.sh guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests
 
@@ -51,4 +55,5 @@ help:
 	@echo "make run [VIEW= MACHINE= GUEST= HEADS= TIMEOUT=]   the demo guest on four heads; VIEW=none: once, pictures in build/run"
 	@echo "make linux            Debian's Linux: a shell on COM1 and one on each head (same variables)"
 	@echo "make test [ONLY=PATTERN]   all tests; unit: only the host's"
+	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"
