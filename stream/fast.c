@@ -62,7 +62,7 @@ static inline int32_t residual(struct rangecoder *rc, uint16_t *mean, int32_t r)
 {
 	unsigned m = *mean;
 	unsigned k = m < 24 ? 0 : 31 - (unsigned)__builtin_clz(m / 12);
-	uint32_t v = ((uint32_t)r << 1 ^ (uint32_t)(r >> 31)) & 255;
+	uint32_t v = (r < 0 ? ~((uint32_t)r << 1) : (uint32_t)r << 1) & 255;
 
 	v = rice(rc, m > 16 * 100 ? 8 : k, v);
 	*mean = (uint16_t)(m + v - m / 16);

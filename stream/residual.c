@@ -121,7 +121,7 @@ struct prediction {
 static void predict(const struct pixels *p, const struct around *a, unsigned c, uint32_t done, struct prediction *q)
 {
 	int32_t w = channel(a->w, c), n = channel(a->n, c), nw = channel(a->nw, c), ne = channel(a->ne, c);
-	int32_t *in = q->in;
+	int32_t *in = q->in; /* cppcheck-suppress ctuuninitvar; the address of what is filled in here */
 
 	in[0] = n - w;
 	in[1] = nw - w;
