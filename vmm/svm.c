@@ -167,7 +167,12 @@ static void load_asid(struct vcpu *v)
 
 static void svm_flush(struct vcpu *v)
 {
-	((struct svm_vcpu *)v->arch)->flush = true;
+	struct svm_vcpu *a = v->arch;
+
+	a->flush = true;
+	/* Its CR3 tells one of the guest's address spaces from another; under shadow paging that may be one root for several. */
+	if (a->page_faults_exit)
+		svm_code_init(a);
 }
 
 /* ---- the entry */
