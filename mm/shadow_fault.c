@@ -230,22 +230,10 @@ static enum shadow_result map(struct shadow *sh, uint64_t va, struct walk_access
 	return SHADOW_FIXED;
 }
 
-/* Tables are read and A and D set in guest memory. */
-static int table_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
-{
-	*value = 0;
-	return guest_mem_read(arg, addr, value, size);
-}
-
-static int table_cas(void *arg, uint64_t addr, unsigned size, uint64_t old, uint64_t value)
-{
-	return guest_mem_cas(arg, addr, size, old, value);
-}
-
 enum shadow_result shadow_fault(struct shadow *sh, const struct walk_mode *m, uint64_t va, uint32_t error, struct walk_access a,
 				struct walk_result *r)
 {
-	struct walk_mem mem = { .read = table_read, .cas = table_cas, .arg = sh->mem };
+	struct walk_mem mem = guest_mem_tables(sh->mem);
 	enum shadow_result result;
 	int e;
 

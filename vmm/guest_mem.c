@@ -146,6 +146,22 @@ int guest_mem_cas(struct guest_mem *m, uint64_t gpa, unsigned size, uint64_t old
 	return !same;
 }
 
+static int table_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
+{
+	*value = 0;
+	return guest_mem_read(arg, addr, value, size);
+}
+
+static int table_cas(void *arg, uint64_t addr, unsigned size, uint64_t old, uint64_t value)
+{
+	return guest_mem_cas(arg, addr, size, old, value);
+}
+
+struct walk_mem guest_mem_tables(struct guest_mem *m)
+{
+	return (struct walk_mem){ .read = table_read, .cas = table_cas, .arg = m };
+}
+
 int guest_mem_fill(struct guest_mem *m, uint64_t gpa, uint8_t value, size_t len)
 {
 	uint64_t at = gpa;

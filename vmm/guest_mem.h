@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mm/walk.h"
+
 struct dirty;
 struct guest_frame;
 struct shadow;
@@ -54,6 +56,9 @@ int guest_mem_write(struct guest_mem *m, uint64_t gpa, const void *src, size_t l
  * 4.8): counts as a write for the tracker, but the shadow pager knows of it. Returns 0; 1: another value was there; -EFAULT.
  */
 int guest_mem_cas(struct guest_mem *m, uint64_t gpa, unsigned size, uint64_t old, uint64_t value);
+
+/** What guest_walk reads and writes the guest's tables through: m, by the two functions above. */
+struct walk_mem guest_mem_tables(struct guest_mem *m);
 
 /** Fills with a byte. */
 int guest_mem_fill(struct guest_mem *m, uint64_t gpa, uint8_t value, size_t len);

@@ -44,20 +44,9 @@ struct walk_access gva_access(struct vcpu *v, bool write, bool fetch)
 	return (struct walk_access){ .write = write, .fetch = fetch, .user = vcpu_cpl(v) == 3 };
 }
 
-static int table_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
-{
-	*value = 0;
-	return guest_mem_read(arg, addr, value, size);
-}
-
-static int table_cas(void *arg, uint64_t addr, unsigned size, uint64_t old, uint64_t value)
-{
-	return guest_mem_cas(arg, addr, size, old, value);
-}
-
 int gva_translate(struct vcpu *v, uint64_t gva, struct walk_access a, uint64_t *gpa)
 {
-	struct walk_mem mem = { .read = table_read, .cas = table_cas, .arg = &v->vm->mem };
+	struct walk_mem mem = guest_mem_tables(&v->vm->mem);
 	struct walk_mode m;
 	struct walk_result r;
 	int e;
@@ -161,7 +150,7 @@ size_t gva_fetch(struct vcpu *v, uint8_t *dst, size_t len)
 	struct walk_access a = gva_access(v, false, true);
 	bool long_cs = vcpu_mode(v) == INSN_64;
 	uint64_t at = vcpu_rip(v) + (long_cs ? 0 : vcpu_seg(v, SEG_CS)->base), gpa;
-	struct walk_mem mem = { .read = table_read, .cas = table_cas, .arg = &v->vm->mem };
+	struct walk_mem mem = guest_mem_tables(&v->vm->mem);
 	size_t first = PAGE_SIZE - (at & PAGE_MASK);
 	struct walk_mode m;
 	struct walk_result r;

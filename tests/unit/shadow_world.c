@@ -208,15 +208,9 @@ void cpu_invlpg(uint64_t va)
 
 /* ---- the guest's own view */
 
-static int table_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
-{
-	*value = 0;
-	return guest_mem_read(arg, addr, value, size);
-}
-
 enum cpu_outcome world_expect(uint64_t va, struct walk_access a, uint32_t *error, uint64_t *gpa)
 {
-	struct walk_mem mem = { .read = table_read, .arg = &w.mem };
+	struct walk_mem mem = guest_mem_tables(&w.mem);
 	struct walk_result r;
 	int e = guest_walk(&w.mode, &mem, va, a, false, &r);
 
