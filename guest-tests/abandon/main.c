@@ -19,7 +19,7 @@
 #define LARGE 0x200000ull
 #define POOL 512u /* pages that trees are made of */
 #define LEVELS 4u /* pages of one tree */
-#define TREES 4000u
+#define TREES 2500u
 #define SCREEN_TREES 500u /* after so many the picture is compared */
 #define SHOWN 12u	  /* pages of the framebuffer that are drawn on; the visible ones first */
 #define VIEWS 2u

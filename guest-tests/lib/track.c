@@ -1,6 +1,7 @@
 #include "guest-tests/lib/track.h"
 
 #include "guest-tests/lib/boot.h"
+#include "guest-tests/lib/heads.h"
 #include "guest-tests/lib/print.h"
 #include "guest-tests/lib/string.h"
 
@@ -170,4 +171,18 @@ struct prng track_seed(uint64_t otherwise)
 
 	print("seed=%lu\n", seed);
 	return (struct prng){ seed ? seed : 1 };
+}
+
+int track_main(const struct test *tests)
+{
+	const char *why;
+
+	guest_init();
+	why = heads_find();
+	if (why)
+		check(false, "heads", why);
+	tests_run(tests);
+	if (head_count)
+		memset((void *)heads[0].vram, 0, heads[0].size);
+	return tests_failed() ? 1 : 0;
 }

@@ -11,6 +11,8 @@
 #include "guest-tests/lib/hyper.h"
 #include "guest-tests/lib/prng.h"
 
+struct test; /* guest-tests/lib/print.h */
+
 #define TRACK_PAGES_MAX 512u
 
 /* What the queries of a test came to. */
@@ -60,6 +62,12 @@ bool track_query_twice(struct track_view *v);
 /** HC_DIRTY_COST's frames_free, and all of it. */
 uint64_t track_frames_free(void);
 void track_cost(struct hc_dirty_cost *cost);
+
+/**
+ * main of a test of the tracker: runs the tests with the heads known, leaves a clean picture (head 0's VRAM is theirs to write to),
+ * and returns the exit value.
+ */
+int track_main(const struct test *tests);
 
 /** Prints one line about the test that ends, and clears track_count. */
 void track_report(const char *name);

@@ -341,14 +341,5 @@ static const struct test tests[] = {
 
 int main(void)
 {
-	const char *why;
-
-	guest_init();
-	why = heads_find();
-	if (why)
-		check(false, "heads", why);
-	tests_run(tests);
-	if (head_count)
-		memset((void *)heads[0].vram, 0, heads[0].size);
-	return tests_failed() ? 1 : 0;
+	return track_main(tests);
 }
