@@ -35,7 +35,7 @@ struct shadow;
 /* What to do after a page fault of the guest. */
 enum shadow_result {
 	SHADOW_FIXED,	/* the shadow was behind: run the instruction again */
-	SHADOW_FAULT,	/* the guest's own: inject #PF with the walk's error code */
+	SHADOW_FAULT,	/* the guest's own: shadow_invlpg, then #PF with the walk's error code */
 	SHADOW_DEVICE,	/* the address is mapped to where there is no RAM */
 	SHADOW_EMULATE, /* allowed, but no shadow entry can say so: emulate the instruction */
 	SHADOW_STRANGE, /* allowed, and the shadow says so already: flush, and run the instruction again */
@@ -78,7 +78,7 @@ void shadow_set_memory_types(struct shadow *sh, const uint64_t bits[8]);
  */
 uint64_t shadow_root(struct shadow *sh, const struct walk_mode *m);
 
-/** The guest's INVLPG. */
+/** The guest's INVLPG; and a page fault that the guest gets, which forgets its address as well. */
 void shadow_invlpg(struct shadow *sh, uint64_t va);
 
 /** The VMM writes [gpa, gpa + len) for the guest: tables there are out of sync. guest_mem calls this. */

@@ -35,6 +35,11 @@ void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
 	(void)d, (void)gpa, (void)len;
 }
 
+void shadow_invlpg(struct shadow *sh, uint64_t va)
+{
+	(void)sh, (void)va;
+}
+
 void shadow_written(struct shadow *sh, uint64_t gpa, uint64_t len)
 {
 	(void)sh, (void)gpa, (void)len;

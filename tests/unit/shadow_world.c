@@ -172,7 +172,10 @@ enum cpu_outcome cpu_access(uint64_t va, struct walk_access a, unsigned size, ui
 				     (struct walk_access){ a.write, a.user, a.fetch, a.implicit && a.user }, &r)) {
 		case SHADOW_FIXED: break;
 		case SHADOW_STRANGE: w.stale = true; break;
-		case SHADOW_FAULT: *error = r.error; return CPU_FAULT;
+		case SHADOW_FAULT:
+			shadow_invlpg(w.sh, va);
+			*error = r.error;
+			return CPU_FAULT;
 		case SHADOW_DEVICE: *gpa = r.gpa; return CPU_DEVICE;
 		case SHADOW_EMULATE:
 			assert_true(a.write);
