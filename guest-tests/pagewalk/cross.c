@@ -86,7 +86,7 @@ void test_cross(const struct config *c)
 static void try_string(enum kind kind, unsigned hole, uint64_t flags, unsigned repairs, uint32_t by)
 {
 	const unsigned size = kind == STOS1 || kind == MOVS1 ? 1 : 4, head = 4 * (1 + prng_below(&prng, 5));
-	const unsigned tail = 4 * (1 + prng_below(&prng, 5)), count = (head + 4096 + tail) / size;
+	const unsigned tail = 4 * (1 + prng_below(&prng, 5)), count = (head + (size == 4 ? 4096 : 0) + tail) / size;
 	const uint64_t source = tree_va(1, DATA + 6) + 0x100, short_source = page_va(3) - head;
 
 	for (unsigned i = 0; i < PAGES; i++)
@@ -94,7 +94,7 @@ static void try_string(enum kind kind, unsigned hole, uint64_t flags, unsigned r
 	for (unsigned i = 0; i < repairs; i++)
 		script_repair(tree_entry(page_va(hole + i), 1), frame_entry(hole + i, FULL));
 	if (kind == STOS1 || kind == STOS4) {
-		script_string(kind, page_va(1) - head, 0, count, 0x92949698, by);
+		script_string(kind, page_va(size == 4 || !hole ? 1 : hole) - head, 0, count, 0x92949698, by);
 	} else if (hole == 3) { /* from a source that ends in the hole */
 		script_string(kind, page_va(0) + 0x300, short_source, (head + tail) / size, 0, by);
 	} else {

@@ -82,8 +82,9 @@ uint64_t *world_ldt_descriptor(void);
 	X(read4)                                                                                                                   \
 	X(read8)                                                                                                                   \
 	X(write1)                                                                                                                  \
-	X(write2) X(write4) X(write8) X(exec) X(xadd4) X(cmpxchg4) X(cmpxchg8b) X(or4) X(and4) X(bts) X(btr) X(stos1) X(stos4)     \
-		X(movs1) X(movs4) X(invlpg) X(set_cr0) X(set_cr3) X(set_cr4) X(wrmsr) X(lldt) X(load_gs) X(lidt) X(int80)
+	X(write2)                                                                                                                  \
+	X(write4) X(write8) X(exec) X(xadd4) X(cmpxchg4) X(cmpxchg8b) X(or4) X(and4) X(bts) X(btr) X(stos1) X(stos4) X(movs1)      \
+		X(movs4) X(invlpg) X(set_cr0) X(set_cr3) X(set_cr4) X(wrmsr) X(lldt) X(load_gs) X(lidt) X(int80)
 #define ROUTINE_DECLARE(name) void r_##name(void);
 ROUTINES(ROUTINE_DECLARE)
 extern uint8_t routines[4096];
