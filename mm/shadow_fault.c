@@ -175,7 +175,8 @@ static uint32_t descend(struct shadow *sh, uint32_t n, unsigned index, uint64_t 
 	uint64_t spte = table_of(sh, n)[index];
 	uint32_t child;
 
-	if (!t.present)
+	/* A table in nowhere has no entries to follow: PDPTEs are taken without a look at what they point to. */
+	if (!t.present || (t.role.format != SHADOW_DIRECT && !shadow_frame(sh, t.gfn)))
 		return 0;
 	child = shadow_get(sh, t.gfn, t.role);
 	if (t.role.format == SHADOW_DIRECT && t.role.level == 1 && !sh->page[child].filled) {

@@ -41,9 +41,6 @@ void exit_slat_fault(struct vcpu *v, struct vm_exit *x)
 		exit_strange_fault(v, "gpa", gpa); /* RAM is always mapped read, write, execute */
 		return;
 	}
-	if (x->slat.walk) {
-		vcpu_park(v, "the guest's page tables point to gpa 0x%llx, where there is no memory", (unsigned long long)gpa);
-		return;
-	}
-	exit_no_memory(v, x, gpa, x->slat.fetch);
+	/* A table in nowhere: whose access that was is not told, so the instruction is gone through again, and its own walk faults. */
+	exit_no_memory(v, x, gpa, x->slat.fetch && !x->slat.walk);
 }

@@ -31,8 +31,10 @@ void gva_mode(struct vcpu *v, struct walk_mode *m)
 	} else if (cr4 & CR4_PAE) {
 		m->format = &pt_pae;
 		m->root = cr3 & 0xffffffe0;
-		if (v->vm->mem.shadow && v->ops->pdpte_registers)
+		if (v->ops->pdpte_registers && !(v->load_pdptes && !v->vm->mem.shadow)) {
+			vcpu_need(v, VG_PDPTE);
 			m->pdpte = v->pdpte;
+		}
 	} else {
 		m->format = &pt_legacy32;
 		m->root = cr3 & 0xfffff000;

@@ -57,6 +57,7 @@ struct vtable {
 #define VG_GDTR (1u << 8)
 #define VG_IDTR (1u << 9)
 #define VG_SHADOW (1u << 10) /* interruptibility: STI or MOV SS shadow, NMI blocking */
+#define VG_PDPTE (1u << 11)  /* a PAE guest's PDPTE registers, where ops->pdpte_registers; not for writing */
 #define VG_SEG(n) (1u << (16 + (n)))
 #define VG_SEGS (0xffu << 16)
 #define VG_ALL (0x7ffu | VG_SEGS)
@@ -180,7 +181,7 @@ struct vcpu {
 	uint64_t xcr0;          /* the guest's, live in the CPU while it runs */
 	uint64_t cr8;           /* where the CPU does not keep it itself */
 	uint64_t shadow_cr3;    /* shadow paging: the root that the CPU uses */
-	uint64_t pdpte[4];      /* shadow paging: the PDPTE registers, on a CPU that has them */
+	uint64_t pdpte[4];      /* VG_PDPTE; under shadow paging they are kept here alone */
 	bool root_wanted;       /* shadow paging: find it anew before the next entry */
 
 	struct vevent inject;   /* goes in with the next entry; the vendor part clears it */

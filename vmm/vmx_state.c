@@ -80,6 +80,9 @@ void vmx_fetch(struct vcpu *v, uint32_t groups)
 		v->gdtr = (struct vtable){ vmread(a, VMCS_GUEST_GDTR_BASE), (uint32_t)vmread(a, VMCS_GUEST_GDTR_LIMIT) };
 	if (groups & VG_IDTR)
 		v->idtr = (struct vtable){ vmread(a, VMCS_GUEST_IDTR_BASE), (uint32_t)vmread(a, VMCS_GUEST_IDTR_LIMIT) };
+	if (groups & VG_PDPTE && a->ctl.proc2 & PROC2_EPT)
+		for (unsigned i = 0; i < 4; i++)
+			v->pdpte[i] = vmread(a, (enum vmcs_field)(VMCS_GUEST_PDPTE0 + 2 * i));
 	for (uint32_t segs = (groups & VG_SEGS) / VG_SEG(0); segs; segs &= segs - 1)
 		fetch_segment(v, a, (unsigned)__builtin_ctz(segs));
 }

@@ -23,6 +23,8 @@
 #define FRAMES 64
 #define HIGH_FRAME 48
 #define FRAME_WORDS 512
+#define NOWHERE                                                                                                                    \
+	0xc8123000ull /* a page that is neither RAM nor a device: what is read there is ones (a walk may try it under Tessera) */
 
 enum paging { PAGING_OFF, PAGING_LEGACY, PAGING_PAE, PAGING_LONG };
 
@@ -55,7 +57,7 @@ struct outcome {
 	uint32_t error;
 	uint64_t pa;
 	unsigned depth; /* entries looked at */
-	uint64_t at[4]; /* where they are, from the top; a PDPTE that was taken from its register is 0 */
+	uint64_t at[4]; /* where they are, from the top; 0: a PDPTE that was taken from its register, or in NOWHERE */
 };
 #define OUTCOMES 12
 

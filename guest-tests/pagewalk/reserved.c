@@ -41,6 +41,33 @@ void test_reserved(const struct config *c)
 	}
 }
 
+/* Tables where there is no memory: what is read there is ones, and so has reserved bits set. */
+void test_nowhere(const struct config *c)
+{
+	static const enum kind plain[] = { READ1, READ2, READ4, WRITE1, WRITE2, WRITE4, EXEC, XADD4, OR4, AND4, BTS, BTR };
+
+	if (!tree_begin(c, CR0_WP, 0))
+		return;
+	for (unsigned level = 2; level <= tree_levels(); level++) {
+		uint64_t va = tree_va(level - 2, DATA + 4), at, entry;
+		tree_map(va, 1, FULL);
+		at = tree_entry(va, level);
+		entry = model_read(at, model_entry_size(), NULL);
+		script_poke_entry(at, NOWHERE | (model_paging() == PAGING_PAE && level == 3 ? PTE_P : FULL));
+		script_flush();
+		for (unsigned i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+			script_access(plain[i], va, 0x11, BY_KERNEL);
+			script_access(plain[i], va + 16, 0x22, BY_USER);
+		}
+		script_string(STOS4, va, 0, 4, 0x44444444, BY_USER);
+		script_exchange(CMPXCHG4, va, 1, 2, BY_KERNEL);
+		script_repair(at, entry);
+		script_access(WRITE4, va, 0x33333333, BY_USER);
+		script_access(READ4, at, 0, BY_KERNEL);
+	}
+	script_run();
+}
+
 /* Loads CR3; AMD's CPUs need not look at the PDPTEs there, and fault at the use instead (APM vol. 2, 5.3.2). */
 static void load_cr3(uint64_t cr3, bool bad)
 {

@@ -53,7 +53,8 @@ extern struct prng prng;
 
 /* The subjects. */
 typedef void group_fn(const struct config *c);
-group_fn test_rights, test_rights_upper, test_rights_large, test_reserved, test_pdpte, test_accessed, test_dirty, test_grant,
-	test_revoke, test_cross, test_string, test_implicit, test_flush, test_cache_bits, test_random, test_switch, test_tables;
+group_fn test_rights, test_rights_upper, test_rights_large, test_reserved, test_nowhere, test_pdpte, test_accessed, test_dirty,
+	test_grant, test_revoke, test_cross, test_string, test_implicit, test_flush, test_cache_bits, test_random, test_switch,
+	test_tables;
 
 #endif

@@ -190,6 +190,12 @@ static void look_up(struct search *s, unsigned level, uint64_t table, struct rig
 	const uint64_t at = table + (s->a->va >> index_shift(level) & ((1u << bits) - 1)) * size;
 	uint64_t current, value;
 
+	if (table == NOWHERE) { /* reads as ones */
+		s->path.at[s->path.depth++] = 0;
+		follow(s, level, size == 4 ? 0xffffffff : ~0ull, r, false);
+		s->path = before;
+		return;
+	}
 	if (!model_has(at, size)) {
 		s->path.wild = true;
 		end(s, true, 0, 0);
