@@ -242,6 +242,26 @@ static bool large_query(int64_t consumer, int64_t range, uint8_t *bits, uint64_t
 	       expect(bits[page / 8] >> page % 8 & 1, "page %u is not among them", page);
 }
 
+/* Writes to many pages with no exit of the guest's own between them: more than a log of the CPU's holds (PML: 512 entries). */
+static bool large_burst(int64_t consumer, int64_t range, uint8_t *bits, uint64_t pages)
+{
+	const uint64_t base = LARGE_AT & ~(uint64_t)(PAGE - 1), room = (pages + 7) / 8;
+	unsigned count = 513 + prng_below(&prng, 2000), step = 1 + prng_below(&prng, (uint32_t)pages / count), first, wrong = 0;
+	int64_t n;
+
+	first = prng_below(&prng, (uint32_t)(pages - (uint64_t)(count - 1) * step));
+	for (unsigned i = 0; i < count; i++)
+		*(volatile uint8_t *)(base + (first + (uint64_t)i * step) * PAGE + prng_below(&prng, PAGE)) = (uint8_t)i;
+	n = hypercall4(HC_DIRTY_QUERY, (uint64_t)consumer, (uint64_t)range, (uint64_t)bits, room);
+	track_count.queries++;
+	for (unsigned p = 0; p < pages; p++) {
+		bool written = p >= first && (p - first) % step == 0 && (p - first) / step < count;
+
+		wrong += written != (bits[p / 8] >> p % 8 & 1);
+	}
+	return expect(n == count && !wrong, "%u pages from %u on, every %u: %ld reported, %u wrong", count, first, step, n, wrong);
+}
+
 static void test_large(void)
 {
 	const uint64_t at = LARGE_AT + 5, bytes = HC_DIRTY_RANGE_BYTES, pages = bytes / PAGE + 1;
@@ -271,6 +291,9 @@ static void test_large(void)
 		if (!large_query(consumer, range, bits, (pages + 7) / 8, 1, page))
 			return;
 	}
+	for (unsigned i = 0; i < 10; i++)
+		if (!large_burst(consumer, range, bits, pages))
+			return;
 	hypercall(HC_DIRTY_RANGE_REMOVE, (uint64_t)range, 0);
 	hypercall(HC_DIRTY_CONSUMER_REMOVE, (uint64_t)consumer, 0);
 	expect_eq("free frames in the end", track_frames_free(), frames);
