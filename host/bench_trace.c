@@ -82,7 +82,7 @@ static uint64_t mark(struct ends *x)
 static int send_frame(struct ends *x)
 {
 	uint8_t out[LINK_BODY_MAX];
-	struct picture cur = { .base = (const volatile uint8_t *)x->cur, .stride = x->width * 4 };
+	struct scanout cur = { .base = (const volatile uint8_t *)x->cur, .stride = x->width * 4, .bpp = 32 };
 	enum dense_status status;
 
 	dense_enc_source(x->enc, &cur);

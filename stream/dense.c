@@ -66,7 +66,7 @@ int dense_decode(struct dense *d, const uint8_t *in, size_t len)
 	size_t header = get_units(in, len, &units);
 	bool more = true;
 
-	if (!header)
+	if (!header || (in[0] & DENSE_FLAGS) == DENSE_BREAK)
 		return -EBADMSG;
 	if (d->stage == DENSE_DONE)
 		round_begin(d);
@@ -77,5 +77,7 @@ int dense_decode(struct dense *d, const uint8_t *in, size_t len)
 	/* A datagram that is cut leaves something to come; one that is not goes to the end. */
 	if (!rc_ended(&d->rc) || more != !!(in[0] & DENSE_CUT))
 		return -EBADMSG;
+	if (in[0] & DENSE_BREAK)
+		d->stage = DENSE_DONE;
 	return 0;
 }

@@ -78,7 +78,7 @@ enum enc_stage { ENC_IDLE, ENC_DIFF, ENC_COPIES, ENC_GRID, ENC_PLAN, ENC_CODE };
 
 struct dense_enc {
 	struct dense d;
-	struct picture cur;
+	struct scanout cur;              /* what is to be shown */
 	uint8_t *flags;                  /* by tile, bit 0: may differ; cleared when coded. Owned by the caller */
 	enum enc_stage stage;
 	uint32_t row;
@@ -86,7 +86,8 @@ struct dense_enc {
 	uint32_t diffs;
 	struct rect bounds;              /* of those, in pixels */
 	unsigned grid_pause, grid_wait;  /* rounds until a grid is looked for again; what the next failure makes of it */
-	unsigned units;                  /* coded in this datagram */
+	unsigned units, round_units;     /* coded in this datagram and in this round */
+	bool broken;                     /* the datagram at hand gives its round up */
 	size_t header;
 	uint8_t *out;
 	size_t cap;

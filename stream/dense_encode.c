@@ -24,7 +24,8 @@ int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, u
 	e->grid_pause = 0;
 	e->grid_wait = 4;
 	e->round = 0;
-	e->units = 0;
+	e->units = e->round_units = 0;
+	e->broken = false;
 	e->out = NULL;
 	for (unsigned g = 0; g < GRIDS; g++) {
 		e->last_used[g] = 0;
@@ -33,7 +34,7 @@ int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, u
 	return 0;
 }
 
-void dense_enc_source(struct dense_enc *e, const struct picture *cur)
+void dense_enc_source(struct dense_enc *e, const struct scanout *cur)
 {
 	e->cur = *cur;
 }
@@ -49,13 +50,13 @@ void dense_enc_begin(struct dense_enc *e, uint8_t *out, size_t cap)
 size_t dense_enc_end(struct dense_enc *e)
 {
 	size_t n, header = 0;
-	bool cut = e->stage == ENC_COPIES || e->stage == ENC_GRID || e->stage == ENC_PLAN || e->stage == ENC_CODE;
+	bool cut = e->broken || e->stage == ENC_COPIES || e->stage == ENC_GRID || e->stage == ENC_PLAN || e->stage == ENC_CODE;
 
-	if (!e->units)
+	if (!e->units && !e->broken)
 		return 0;
 	round_datagram(&e->d);
 	n = rc_finish(&e->d.rc);
-	e->out[header++] = cut ? DENSE_CUT : 0;
+	e->out[header++] = (uint8_t)((cut ? DENSE_CUT : 0) | (e->broken ? DENSE_BREAK : 0));
 	if (cut) {
 		uint32_t v = e->units;
 
@@ -65,7 +66,25 @@ size_t dense_enc_end(struct dense_enc *e)
 	}
 	memmove(e->out + header, e->out + HEADER_MAX, n);
 	e->units = 0;
+	e->broken = false;
 	return header + n;
+}
+
+void dense_enc_break(struct dense_enc *e)
+{
+	struct dense *d = &e->d;
+
+	/* Of the tiles in this row some are unmarked already and not yet coded. */
+	if (e->stage == ENC_CODE && (d->stage == DENSE_TILES || d->stage == DENSE_PIXELS))
+		for (uint32_t c = 0; c < d->cols; c++)
+			e->flags[d->row * d->cols + c] |= LOOK;
+	/* A round without a unit is not known to the far end: it has not begun for this one, either. */
+	if (e->round_units) {
+		e->broken = true;
+		e->round_units = 0;
+		d->stage = DENSE_DONE;
+	}
+	e->stage = ENC_IDLE;
 }
 
 /* -------- what changed */
@@ -90,22 +109,6 @@ static bool tile_differs(const struct dense_enc *e, const struct rect *r, uint32
 	return differs;
 }
 
-static void widen(struct rect *b, const struct rect *r)
-{
-	int32_t x1 = b->x + b->w, y1 = b->y + b->h;
-
-	if (!b->w) {
-		*b = *r;
-		return;
-	}
-	x1 = r->x + r->w > x1 ? r->x + r->w : x1;
-	y1 = r->y + r->h > y1 ? r->y + r->h : y1;
-	b->x = r->x < b->x ? r->x : b->x;
-	b->y = r->y < b->y ? r->y : b->y;
-	b->w = x1 - b->x;
-	b->h = y1 - b->y;
-}
-
 /* Looks at one row of tiles. Those that were marked for nothing are done with. */
 static void diff_row(struct dense_enc *e)
 {
@@ -121,7 +124,7 @@ static void diff_row(struct dense_enc *e)
 		e->flags[tile] |= LOOK;
 		e->diff[tile / 32] |= 1u << (tile % 32);
 		e->diffs++;
-		widen(&e->bounds, &r);
+		rect_widen(&e->bounds, &r);
 	}
 }
 
@@ -220,6 +223,7 @@ static const struct round_ops ops = { .copy = op_copy, .cells = op_cells, .px = 
 static bool unit(struct dense_enc *e)
 {
 	e->units++;
+	e->round_units++;
 	return round_unit(&e->d, &ops, e);
 }
 
@@ -310,6 +314,7 @@ static void step_code(struct dense_enc *e)
 		if (e->plan[g].used)
 			e->last_used[g] = e->round;
 	e->round++;
+	e->round_units = 0;
 	e->stage = ENC_IDLE;
 }
 
@@ -326,7 +331,8 @@ static void step(struct dense_enc *e)
 		e->stage = ENC_IDLE;
 		if (!e->diffs)
 			break;
-		round_begin(&e->d);
+		if (e->d.stage == DENSE_DONE)
+			round_begin(&e->d);
 		copysearch_begin(e);
 		e->stage = ENC_COPIES;
 		break;

@@ -24,6 +24,23 @@ static inline bool rect_has(const struct rect *r, int32_t x, int32_t y)
 	return (uint32_t)(x - r->x) < (uint32_t)r->w && (uint32_t)(y - r->y) < (uint32_t)r->h;
 }
 
+/* Makes b hold r, too; b of width 0 holds nothing. */
+static inline void rect_widen(struct rect *b, const struct rect *r)
+{
+	int32_t x1 = b->x + b->w, y1 = b->y + b->h;
+
+	if (!b->w) {
+		*b = *r;
+		return;
+	}
+	x1 = r->x + r->w > x1 ? r->x + r->w : x1;
+	y1 = r->y + r->h > y1 ? r->y + r->h : y1;
+	b->x = r->x < b->x ? r->x : b->x;
+	b->y = r->y < b->y ? r->y : b->y;
+	b->w = x1 - b->x;
+	b->h = y1 - b->y;
+}
+
 /* -------- copies: a rectangle of the picture was elsewhere before */
 
 #define COPY_MAX 6 /* in a round */
@@ -178,6 +195,14 @@ enum dense_stage { DENSE_COPIES, DENSE_CELLS, DENSE_CELL_ROW, DENSE_CELL, DENSE_
 
 enum dense_mode { MODE_DENSE, MODE_FAST };
 
+/* Where the picture was changed, for the owner, who empties it; a reset of the codec leaves it alone. */
+struct touch {
+	struct rect all;    /* what was changed lies in it; w 0: nothing */
+	uint16_t *stamp;    /* by tile: the number of the datagram that changed it last; the owner's; may be NULL */
+	uint16_t datagram;  /* number of the one at hand */
+	uint32_t tiles;     /* stamps that were changed */
+};
+
 struct dense {
 	enum dense_mode mode;
 	struct rangecoder rc;
@@ -186,6 +211,7 @@ struct dense {
 	bool first;                 /* nothing was coded since the reset: what stood there is no background */
 	enum dense_stage stage;
 	uint32_t row, col;          /* tiles, in the stages of tiles */
+	struct touch touch;
 	struct copies copies;
 	struct cells cells;
 	struct tile_map map;

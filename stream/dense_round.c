@@ -20,6 +20,23 @@ void round_datagram(struct dense *d)
 	d->px.bits0 -= rc_bits(&d->rc);
 }
 
+/* Something in r is changed: tells the owner. */
+static void touch(struct dense *d, const struct rect *r)
+{
+	struct touch *t = &d->touch;
+	int32_t x1 = r->x + r->w, y1 = r->y + r->h;
+
+	if (t->stamp)
+		for (int32_t y = r->y / TILE; y <= (y1 - 1) / TILE; y++)
+			for (int32_t x = r->x / TILE; x <= (x1 - 1) / TILE; x++) {
+				uint16_t *stamp = &t->stamp[(uint32_t)y * d->cols + (uint32_t)x];
+
+				t->tiles += *stamp != t->datagram;
+				*stamp = t->datagram;
+			}
+	rect_widen(&t->all, r);
+}
+
 /* Enters a pixel that no pixel coder coded. */
 static void put_px(struct dense *d, uint32_t x, uint32_t y, uint32_t px)
 {
@@ -47,6 +64,7 @@ static void draw_background(struct dense *d)
 	uint32_t tile = d->row * d->cols + d->col;
 	uint8_t bg[TILE * TILE * 3];
 
+	touch(d, &r);
 	memcpy(bg, background_of(d, tile), sizeof(bg));
 	for (int32_t y = 0; y < r.h; y++)
 		for (int32_t x = 0; x < r.w; x++)
@@ -59,6 +77,7 @@ static void draw_solid(struct dense *d)
 	struct rect r = tile_rect(d);
 	uint32_t px = d->sent[(size_t)r.y * d->width + (uint32_t)r.x];
 
+	touch(d, &r);
 	for (int32_t y = 0; y < r.h; y++)
 		for (int32_t x = 0; x < r.w; x++)
 			put_px(d, (uint32_t)(r.x + x), (uint32_t)(r.y + y), px);
@@ -151,7 +170,11 @@ static void unit_pixels(struct dense *d, const struct round_ops *ops, void *e)
 {
 	uint32_t stride = 0;
 	const uint32_t *px = ops->px ? ops->px(e, &d->px.region, &stride) : NULL;
+	struct rect piece = { d->px.x, d->px.y, PX_PIECE, 1 };
 
+	if (piece.w > d->px.region.x + d->px.region.w - piece.x)
+		piece.w = d->px.region.x + d->px.region.w - piece.x;
+	touch(d, &piece);
 	if (pixels_step(d, px, stride))
 		return;
 	end_region(d);
@@ -172,6 +195,7 @@ static void unit_cell(struct dense *d, const struct round_ops *ops, void *e)
 	uint32_t stride = 0;
 	const uint32_t *px = ops->px ? ops->px(e, &r, &stride) : NULL;
 
+	touch(d, &r);
 	if (d->stage == DENSE_CELL) {
 		if (cells_code(d, px, stride))
 			next_cell(d);
@@ -202,7 +226,9 @@ bool round_unit(struct dense *d, const struct round_ops *ops, void *e)
 
 	switch (d->stage) {
 	case DENSE_COPIES:
-		if (!copies_step(d, ops->copy ? ops->copy(e) : NULL))
+		if (copies_step(d, ops->copy ? ops->copy(e) : NULL))
+			touch(d, &d->copies.now[d->copies.count - 1].to);
+		else
 			d->stage = DENSE_CELLS;
 		break;
 	case DENSE_CELLS:

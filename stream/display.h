@@ -21,29 +21,12 @@
 #include <stdint.h>
 
 #include "stream/codec.h"
+#include "stream/picture.h"
 
 #define DISPLAY_HEADS 16         /* heads at most, on both ends */
 #define DISPLAY_MAX_SIDE 8192    /* pixels; larger modes are refused */
 #define DISPLAY_MAX_PIXELS (4096u * 4096u)
 #define DISPLAY_MAX_TILES (DISPLAY_MAX_PIXELS / (TILE * TILE) + 1024) /* with the partial tiles at two edges */
-
-/*
- * Where a head's picture lies in memory, as the scanout reads it. Little-endian pixels by bpp: 32 and 24 (bytes B, G, R; of 32 the fourth is
- * ignored), 16 (5 bits R, 6 G, 5 B from the top), 15 (5 each), 8 (an index into the palette).
- */
-struct scanout {
-	const volatile uint8_t *base; /* first byte of the first visible row; not owned */
-	const uint32_t *palette;      /* of 8 bpp: 256 words 0x00RRGGBB; not owned */
-	uint32_t stride;              /* bytes from one row to the next */
-	uint16_t width, height;       /* pixels; 0 x 0: off */
-	uint8_t bpp;
-};
-
-/** Bytes of one pixel; 0 for a bpp that is not known. */
-static inline unsigned scanout_bytes(unsigned bpp)
-{
-	return bpp == 32 ? 4 : bpp == 24 ? 3 : bpp == 16 || bpp == 15 ? 2 : bpp == 8 ? 1 : 0;
-}
 
 /* One head as the sender sees it. Memory for sent and flags is the caller's; see dtx_mode. */
 struct dtx_head {

@@ -179,53 +179,10 @@ static struct area tile_area(const struct dtx_head *h, uint32_t tile)
 	return a;
 }
 
-/* A word at any address: guests may put a picture where they like. */
-struct any_u32 {
-	uint32_t v;
-} __attribute__((packed, may_alias));
-
-struct any_u16 {
-	uint16_t v;
-} __attribute__((packed, may_alias));
-
-/* Widens a field of bits to eight, so that all ones become 255. */
-static uint32_t widen(uint32_t v, unsigned bits)
-{
-	v &= (1u << bits) - 1;
-	return v << (8 - bits) | v >> (2 * bits - 8);
-}
-
-static uint32_t fetch_pixel(const struct scanout *so, const volatile uint8_t *p)
-{
-	uint32_t v;
-
-	switch (so->bpp) {
-	case 24: return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
-	case 16:
-		v = ((const volatile struct any_u16 *)p)->v;
-		return widen(v >> 11, 5) << 16 | widen(v >> 5, 6) << 8 | widen(v, 5);
-	case 15:
-		v = ((const volatile struct any_u16 *)p)->v;
-		return widen(v >> 10, 5) << 16 | widen(v >> 5, 5) << 8 | widen(v, 5);
-	default: return so->palette[*p];
-	}
-}
-
-/* The one place that knows pixel formats: copies a tile from guest memory as 0x00RRGGBB words. Each pixel is read once. */
 static void fetch_tile(const struct scanout *so, const struct area *a, uint32_t *px)
 {
-	unsigned bytes = scanout_bytes(so->bpp);
-
-	for (uint32_t y = 0; y < a->h; y++) {
-		const volatile uint8_t *row = so->base + (uint64_t)(a->y + y) * so->stride + a->x * bytes;
-
-		if (so->bpp == 32)
-			for (uint32_t x = 0; x < a->w; x++)
-				*px++ = ((const volatile struct any_u32 *)row)[x].v & 0xffffff;
-		else
-			for (uint32_t x = 0; x < a->w; x++)
-				*px++ = fetch_pixel(so, row + x * bytes);
-	}
+	for (uint32_t y = 0; y < a->h; y++, px += a->w)
+		picture_read(so, a->x, a->y + y, a->w, px);
 }
 
 static bool same_as_sent(const struct dtx_head *h, const struct area *a, const uint32_t *px)

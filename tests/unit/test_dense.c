@@ -5,7 +5,7 @@
 /* links: stream/background.c stream/celldict.c stream/cellplan.c stream/cells.c stream/copies.c */
 /* links: stream/copysearch.c stream/dense.c stream/dense_encode.c stream/dense_round.c stream/fast.c */
 /* links: stream/gridsearch.c stream/mixer.c stream/pixels.c stream/rangecoder.c stream/residual.c */
-/* links: stream/tilemap.c */
+/* links: stream/picture.c stream/tilemap.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,7 +101,7 @@ static void change(void)
 /* One datagram of random room. Returns its length; 0: nothing was to be sent. */
 static size_t datagram(uint8_t *out, size_t cap, enum dense_status *status)
 {
-	struct picture cur = { .base = (const volatile uint8_t *)t.cur, .stride = t.width * 4 };
+	struct scanout cur = { .base = (const volatile uint8_t *)t.cur, .stride = t.width * 4, .bpp = 32 };
 	size_t n;
 
 	dense_enc_source(t.enc, &cur);
@@ -194,6 +194,70 @@ static void test_reset(void **state)
 	}
 }
 
+/* What a datagram changed on both ends lies in what it says that it touched. */
+static void check_touch(const uint32_t *before, uint16_t number)
+{
+	const struct rect *all = &t.dec->touch.all;
+
+	for (uint32_t y = 0; y < t.height; y++)
+		for (uint32_t x = 0; x < t.width; x++) {
+			uint32_t tile = y / TILE * t.enc->d.cols + x / TILE;
+
+			if (before[y * t.width + x] == t.shown[y * t.width + x])
+				continue;
+			assert_int_equal(t.enc->d.touch.stamp[tile], number);
+			assert_true(rect_has(all, (int32_t)x, (int32_t)y));
+		}
+}
+
+/* Rounds that are given up anywhere, in favour of what changed since: nothing is forgotten, and both ends stay equal. */
+static void test_breaks(void **state)
+{
+	unsigned long broken = 0;
+
+	(void)state;
+	for (unsigned seed = 0; seed < 8; seed++) {
+		enum dense_status status = DENSE_WORKING;
+		size_t bytes = 320 * 200 * 4, n = 0;
+		uint16_t number = 0;
+
+		begin(seed, seed & 1 ? MODE_FAST : MODE_DENSE, 320, 200);
+		uint16_t *stamp = calloc(t.tiles, sizeof(*stamp));
+		uint32_t *before = malloc(bytes);
+		struct scanout cur = { .base = (const volatile uint8_t *)t.cur, .stride = t.width * 4, .bpp = 32 };
+
+		t.enc->d.touch.stamp = stamp;
+		dense_enc_source(t.enc, &cur);
+		for (unsigned i = 0; i < 400 || n || status != DENSE_READY; i++) {
+			uint8_t out[1000];
+			unsigned slices = rng_once_in(&t.rng, 3) ? 3000 : 1 + rng_below(&t.rng, 300);
+
+			if (i < 400 && rng_once_in(&t.rng, 4))
+				change();
+			memcpy(before, t.shown, bytes);
+			t.enc->d.touch.datagram = ++number;
+			t.dec->touch.all = (struct rect){ 0 };
+			dense_enc_begin(t.enc, out, sizeof(out));
+			status = dense_enc_work(t.enc, slices);
+			if (i < 400 && rng_once_in(&t.rng, 3)) {
+				broken += !dense_enc_idle(t.enc);
+				dense_enc_break(t.enc);
+				assert_true(dense_enc_idle(t.enc));
+			}
+			n = dense_enc_end(t.enc);
+			if (n)
+				assert_int_equal(dense_decode(t.dec, out, n), 0);
+			assert_memory_equal(t.sent, t.shown, bytes);
+			check_touch(before, number);
+		}
+		assert_memory_equal(t.cur, t.shown, bytes);
+		free(before);
+		free(stamp);
+		end();
+	}
+	assert_true(broken > 200);
+}
+
 static void test_hostile_bytes(void **state)
 {
 	unsigned long refused = 0, taken = 0;
@@ -239,7 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dense_round_trip),      cmocka_unit_test(test_fast_round_trip),
 		cmocka_unit_test(test_noise_does_not_expand), cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_hostile_bytes),         cmocka_unit_test(test_breaks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

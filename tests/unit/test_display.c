@@ -1,5 +1,5 @@
 /* The display channel: what the far end shows is what the guest painted, whatever is written, lost, moved or resized. */
-/* links: stream/display_tx.c stream/display_rx.c stream/codec.c stream/crc32.c */
+/* links: stream/display_tx.c stream/display_rx.c stream/codec.c stream/picture.c stream/crc32.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 /* links: host/control_client.c host/control_input.c host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c */
 /* links: host/json.c host/keys.c host/kvm.c host/line.c host/machine.c host/machine_bochs.c */
 /* links: host/machine_qemu.c host/options.c host/paths.c host/png.c host/pollset.c host/say.c host/session.c */
-/* links: host/sink.c host/spec.c host/table.c host/text.c host/vnc.c stream/cobs.c stream/codec.c */
+/* links: host/sink.c host/spec.c host/table.c host/text.c host/vnc.c stream/cobs.c stream/codec.c stream/picture.c */
 /* links: stream/crc32.c stream/crc32c.c stream/display_rx.c stream/display_tx.c stream/link.c */
 /* links: stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/proto.c */
 /* libs: -lpng -lvncserver -lvncclient -lz */
