@@ -73,7 +73,6 @@ int dense_decode(struct dense *d, const uint8_t *in, size_t len)
 	rc_begin_decode(&d->rc, in + header, len - header);
 	while (units-- && more && !d->rc.bad)
 		more = round_unit(d, &decoder, NULL);
-	round_datagram(d);
 	/* A datagram that is cut leaves something to come; one that is not goes to the end. */
 	if (!rc_ended(&d->rc) || more != !!(in[0] & DENSE_CUT))
 		return -EBADMSG;

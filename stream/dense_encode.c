@@ -54,7 +54,6 @@ size_t dense_enc_end(struct dense_enc *e)
 
 	if (!e->units && !e->broken)
 		return 0;
-	round_datagram(&e->d);
 	n = rc_finish(&e->d.rc);
 	e->out[header++] = (uint8_t)((cut ? DENSE_CUT : 0) | (e->broken ? DENSE_BREAK : 0));
 	if (cut) {

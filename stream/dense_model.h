@@ -157,9 +157,12 @@ struct pixels {
 	bool literal;                     /* a cell, no tiles */
 	bool texture;                     /* tiles of mode TILE_TEXTURE */
 	uint32_t info_nw;                 /* info of the pixel above the last one */
-	bool raw;                         /* the region cost too much: the rest of it goes without a model */
-	uint32_t bits0;                   /* spent before the region, modulo 2^32 */
-	uint32_t allowance;               /* bits that it may take above 24 a pixel */
+	int16_t slack[DENSE_MAX_SIDE / TILE]; /* by column of tiles: bits that the tile at hand may still take above 24 a pixel */
+	struct {
+		uint32_t start;           /* rc_bits before the pixel at hand */
+		int32_t slack;            /* that it may take above 24 */
+	} budget;
+	uint32_t mean;                    /* bits that the model took or would have taken for the last pixels, in 1/16 of one */
 	uint32_t now[4][PX_STRIDE];       /* rows y & 3: this one and three above */
 	uint32_t before[3][PX_STRIDE];    /* rows y % 3: what was above, here and below before the region was coded */
 	uint32_t info[DENSE_MAX_SIDE];    /* by column: residuals and escape flag of the pixel coded there last */

@@ -15,11 +15,6 @@ void round_begin(struct dense *d)
 	d->stage = DENSE_COPIES;
 }
 
-void round_datagram(struct dense *d)
-{
-	d->px.bits0 -= rc_bits(&d->rc);
-}
-
 /* Something in r is changed: tells the owner. */
 static void touch(struct dense *d, const struct rect *r)
 {

@@ -26,7 +26,4 @@ void round_begin(struct dense *d);
 /** Codes the next unit. Returns false at the end of the round. A decoder must look at d->rc.bad. */
 bool round_unit(struct dense *d, const struct round_ops *ops, void *e);
 
-/** A datagram ended: what was counted in the coder's bits goes on in the next. */
-void round_datagram(struct dense *d);
-
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "stream/fast.h"
+#include "stream/pixels.h"
 
 #define LIMIT 60
 #define QUOTIENT_MAX 4 /* longer ones are coded as eight bits */
@@ -148,27 +149,69 @@ static bool same(const uint32_t *a, const uint32_t *b, int32_t n)
 	return !diff;
 }
 
-/* n pixels of one tile's row. */
-static void code_piece(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *base, const uint32_t *px, int32_t n)
+/*
+ * The least probability with which n decisions cost at most so many bits together. None is dearer than 12 bits (slot_bit).
+ */
+static inline uint32_t least_for(int32_t bits, int32_t n)
+{
+	return bits >= 12 * n ? RC_LEAST : 65536u >> (bits / n);
+}
+
+#define REPEAT_BITS(slack) ((slack)-12) /* for the five decisions of a pixel that repeats; its differences take 12 above 24 */
+#define REPEAT_MIN 22
+#define FLAGS_MIN 32
+
+/* n pixels of one tile's row. Returns the slack that is left. */
+static int32_t code_piece(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *base, const uint32_t *px,
+			  int32_t n, int32_t slack)
 {
 	struct fast *f = &d->fast;
 	uint8_t *kind = &f->kind[d->px.x / TILE];
 	unsigned context = kind[0] | (unsigned)kind[1] << 2 | (unsigned)d->px.literal << 4;
 	bool as_above = px && same(px, above, n), as_base = px && !as_above && same(px, base, n);
+	uint32_t start = rc_bits(&d->rc), spent;
 
-	if (slot_bit(&d->rc, &f->piece[0][context], LIMIT, as_above)) {
-		memcpy(row, above, (size_t)n * sizeof(*row));
-		*kind = PIECE_ABOVE;
-		return;
-	}
-	if (slot_bit(&d->rc, &f->piece[1][context], LIMIT, as_base)) {
-		memcpy(row, base, (size_t)n * sizeof(*row));
-		*kind = PIECE_BASE;
-		return;
-	}
-	for (int32_t i = 0; i < n; i++)
-		row[i] = repeat(d, row + i, above + i, base[i], px ? px[i] : 0);
 	*kind = PIECE_MIXED;
+	if (slack >= FLAGS_MIN) {
+		d->rc.least = least_for(slack / 4, 2);
+		if (slot_bit(&d->rc, &f->piece[0][context], LIMIT, as_above)) {
+			memcpy(row, above, (size_t)n * sizeof(*row));
+			*kind = PIECE_ABOVE;
+		} else if (slot_bit(&d->rc, &f->piece[1][context], LIMIT, as_base)) {
+			memcpy(row, base, (size_t)n * sizeof(*row));
+			*kind = PIECE_BASE;
+		}
+	}
+	for (int32_t i = 0; i < n && *kind == PIECE_MIXED; i++) {
+		spent = rc_bits(&d->rc) - start;
+		int32_t left = slack + i * 24 - (int32_t)spent;
+
+		if (left >= REPEAT_MIN) {
+			d->rc.least = least_for(REPEAT_BITS(left), 5);
+			row[i] = repeat(d, row + i, above + i, base[i], px ? px[i] : 0);
+		} else {
+			row[i] = rc_raw(&d->rc, px ? px[i] : 0, 24);
+		}
+	}
+	d->rc.least = RC_LEAST;
+	return slack + n * 24 - (int32_t)(rc_bits(&d->rc) - start);
+}
+
+#define TEXTURE_MIN 12 /* bits that differences take above 24 */
+
+/* The same for pixels that are all different. */
+static int32_t code_texture(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack)
+{
+	for (int32_t i = 0; i < n; i++) {
+		uint32_t start = d->rc.raw_bits;
+
+		if (slack >= TEXTURE_MIN)
+			row[i] = difference(d, 1, row[i - 1], above[i], above[i - 1], px ? px[i] : 0);
+		else
+			row[i] = rc_raw(&d->rc, px ? px[i] : 0, 24);
+		slack += 24 - (int32_t)(d->rc.raw_bits - start);
+	}
+	return slack;
 }
 
 void fast_step(struct dense *d, const uint32_t *px, int32_t stop)
@@ -178,16 +221,16 @@ void fast_step(struct dense *d, const uint32_t *px, int32_t stop)
 	uint32_t *row = p->now[p->y & 3] + at, *sent = d->sent + (size_t)p->y * d->width + (uint32_t)p->x;
 	const uint32_t *above = p->now[(p->y - 1) & 3] + at, *base = p->before[p->y % 3] + at;
 
-	if (p->texture) {
-		for (int32_t i = 0; i < n; i++)
-			row[i] = difference(d, 1, row[i - 1], above[i], above[i - 1], px ? px[i] : 0);
-		p->x = stop;
-	}
-	while (p->x < stop) {
-		int32_t done = n - (stop - p->x), size = stop - p->x < TILE ? stop - p->x : TILE;
+	for (int32_t done = 0, size; done < n; done += size, p->x += size) {
+		int16_t *tile_slack = &p->slack[p->literal ? 0 : p->x / TILE];
+		int32_t slack = *tile_slack < UNIT_SLACK / 2 ? *tile_slack : UNIT_SLACK / 2, left;
 
-		code_piece(d, row + done, above + done, base + done, px ? px + done : NULL, size);
-		p->x += size;
+		size = n - done < TILE ? n - done : TILE;
+		if (p->texture)
+			left = code_texture(d, row + done, above + done, px ? px + done : NULL, size, slack);
+		else
+			left = code_piece(d, row + done, above + done, base + done, px ? px + done : NULL, size, slack);
+		*tile_slack = (int16_t)(*tile_slack + left - slack);
 	}
 	memcpy(sent, row, (size_t)n * sizeof(*sent));
 }

@@ -134,8 +134,7 @@ int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *tab
 	uint32_t refined = (apm[at] * (128 - part) + apm[at + 1] * part) >> 7;
 	uint32_t p = (squash(d) + refined) / 2;
 
-	p = p < 2 ? 2 : p > 65534 ? 65534 : p;
-	bit = rc_bit(rc, bit, p);
+	bit = rc_bit(rc, bit, rc_bounded(rc, p));
 
 	int32_t target = bit ? 65535 : 0;
 
@@ -152,7 +151,8 @@ int slot_bit(struct rangecoder *rc, struct slot *slot, unsigned limit, int bit)
 {
 	uint32_t p = slot->p1;
 
-	bit = rc_bit(rc, bit, p < 16 ? 16 : p > 65520 ? 65520 : p);
+	p = p < 16 ? 16 : p > 65520 ? 65520 : p;
+	bit = rc_bit(rc, bit, rc_bounded(rc, p));
 	learn(slot, limit, bit);
 	return bit;
 }

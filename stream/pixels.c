@@ -10,6 +10,7 @@ static const struct mix_rule rule_hit = { .contexts = 8, .limit = 250, .rate = 8
 
 #define FLAT_LIMIT 28
 #define NOWHERE (~0u)
+#define UNBOUNDED 32767 /* bits */
 
 void pixels_clear(struct dense *d)
 {
@@ -24,10 +25,12 @@ void pixels_clear(struct dense *d)
 	memset(p->mru, 0, sizeof(p->mru));
 	memset(p->info, 0, sizeof(p->info));
 	p->match = NOWHERE;
+	p->mean = 0;
 	residual_clear(d);
 }
 
-/* Row y of the picture as it is now, into columns of the region with margins; outside, the nearest pixel. Above the picture: black. */
+/* Row y of the picture as it is now, into columns of the region with margins; outside, the nearest pixel. Above the picture: black.
+ */
 static void load_row(const struct dense *d, const uint32_t *from, uint32_t *to)
 {
 	const struct rect *r = &d->px.region;
@@ -66,8 +69,7 @@ static void begin_row(struct dense *d)
 	p->match = NOWHERE;
 }
 
-void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, bool literal,
-		  bool texture)
+void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, bool literal, bool texture)
 {
 	struct pixels *p = &d->px;
 	const uint32_t *above = sent_row(d, y - 1);
@@ -77,9 +79,8 @@ void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, b
 	p->y = y;
 	p->literal = literal;
 	p->texture = texture;
-	p->raw = false;
-	p->bits0 = rc_bits(&d->rc);
-	p->allowance = (uint32_t)(w * h) * 24 / 100;
+	if (literal)
+		p->slack[0] = TILE_SLACK;
 	for (int32_t i = 1; i <= 3; i++)
 		load_row(d, sent_row(d, y - i), p->now[(y - i) & 3]);
 	if (!literal && p->old_valid[0])
@@ -128,9 +129,9 @@ static struct slot *flat_slot(struct dense *d, const struct around *a)
 	struct pixels *p = &d->px;
 	uint32_t w = a->w, right = p->now[(p->y - 1) & 3][p->x - p->region.x + PX_MARGIN + 4];
 
-	return &p->flat[(a->base == w) | (a->base_e == w) << 1 | (a->base_s == w) << 2 | (a->base_n == w) << 3 | (a->base_w == w) << 4 |
-			(a->bg == w) << 5 | (a->nnn == w) << 6 | (a->www == w) << 7 | (right == w) << 8 | p->literal << 9 |
-			a->has_bg << 10];
+	return &p->flat[(a->base == w) | (a->base_e == w) << 1 | (a->base_s == w) << 2 | (a->base_n == w) << 3 |
+			(a->base_w == w) << 4 | (a->bg == w) << 5 | (a->nnn == w) << 6 | (a->www == w) << 7 | (right == w) << 8 |
+			p->literal << 9 | a->has_bg << 10];
 }
 
 /* The rest of what is known, where the neighbours are not all alike. */
@@ -163,8 +164,23 @@ static void look_further(const struct dense *d, struct around *a)
 	a->match_key = a->match_key * 0x9e3779b1u >> 19;
 }
 
-enum source { FROM_BG_EARLY, FROM_BASE_EARLY, FROM_MATCH, FROM_TABLE1, FROM_TABLE2, FROM_TABLE3, FROM_BG, FROM_BASE, FROM_W, FROM_N,
-	      FROM_NE, FROM_NW, FROM_WW, FROM_NN, FROM_MRU };
+enum source {
+	FROM_BG_EARLY,
+	FROM_BASE_EARLY,
+	FROM_MATCH,
+	FROM_TABLE1,
+	FROM_TABLE2,
+	FROM_TABLE3,
+	FROM_BG,
+	FROM_BASE,
+	FROM_W,
+	FROM_N,
+	FROM_NE,
+	FROM_NW,
+	FROM_WW,
+	FROM_NN,
+	FROM_MRU
+};
 
 struct candidates {
 	uint32_t px[32];
@@ -214,14 +230,15 @@ static uint32_t confidence_class(uint32_t c)
 }
 
 /* One guess: is the pixel v? */
-static int guess(struct dense *d, const struct around *a, const struct learnt *l, uint32_t v, unsigned source, unsigned rank, int bit)
+static int guess(struct dense *d, const struct around *a, const struct learnt *l, uint32_t v, unsigned source, unsigned rank,
+		 int bit)
 {
 	struct pixels *p = &d->px;
 	uint32_t agree = (v == a->w) | (v == a->n) << 1 | (v == a->nw) << 2 | (v == a->ne) << 3 | (v == a->base) << 4 |
 			 (a->has_bg && v == a->bg) << 5 | (v == l->match) << 6;
-	uint32_t equal = (a->w == a->n) | (a->n == a->nw) << 1 | (a->n == a->ne) << 2 | (a->w == a->nw) << 3 | (a->w == a->ww) << 4 |
-			 (a->n == a->nn) << 5 | (a->w == a->base_w) << 6 | (a->n == a->base_n) << 7 | (a->base == a->base_e) << 8 |
-			 (a->base == a->base_s) << 9 | (a->ne == a->nee) << 10;
+	uint32_t equal = (a->w == a->n) | (a->n == a->nw) << 1 | (a->n == a->ne) << 2 | (a->w == a->nw) << 3 |
+			 (a->w == a->ww) << 4 | (a->n == a->nn) << 5 | (a->w == a->base_w) << 6 | (a->n == a->base_n) << 7 |
+			 (a->base == a->base_e) << 8 | (a->base == a->base_s) << 9 | (a->ne == a->nee) << 10;
 	uint32_t conf = 0, ranks = rank > 3 ? 3 : rank, h[8];
 
 	for (unsigned t = 0; t < 3; t++) {
@@ -312,7 +329,7 @@ static uint32_t code_px(struct dense *d, struct around *a, uint32_t px, uint32_t
 	if (!fresh)
 		add(&c, a->base, FROM_BASE_EARLY);
 	gather(d, a, &l, &c);
-	for (unsigned i = 0; i < c.count && rank < tries[a->escapes] && !hit; i++) {
+	for (unsigned i = 0; i < c.count && rank < tries[a->escapes] && !hit && !overdrawn(p, &d->rc, 0, 2); i++) {
 		if (c.px[i] == excluded)
 			continue;
 		hit = guess(d, a, &l, c.px[i], c.source[i], rank++, c.px[i] == px);
@@ -414,24 +431,63 @@ static void end_row(struct dense *d)
 	p->y++;
 }
 
+#define SLACK_MIN 16	   /* bits; with less the model is not asked */
+#define MEAN_RAW (24 * 16) /* from here on the model has nothing to say */
+
+/*
+ * What decisions about the next pixel may cost: less than three quarters of the slack before the pixel, or a channel of it, goes
+ * raw; and one decision no more than the fourth quarter, so that it is never overdrawn.
+ */
+static void set_budget(struct dense *d, int32_t slack)
+{
+	uint32_t least = slack >= 60 ? 0 : 65536u >> (slack / 4);
+
+	d->rc.least = least < RC_LEAST ? RC_LEAST : least;
+	d->px.budget.start = rc_bits(&d->rc);
+	d->px.budget.slack = slack;
+}
+
+/* A pixel that is known goes to the model so that it learns. Returns what it would have cost. */
+static uint32_t observe(struct dense *d, struct around *a, uint32_t px)
+{
+	struct rangecoder rc = d->rc;
+	uint32_t bits;
+
+	rc_begin_encode(&d->rc, NULL, 0);
+	set_budget(d, UNBOUNDED);
+	code_one(d, a, px);
+	bits = rc_bits(&d->rc);
+	d->rc = rc;
+	return bits;
+}
+
 static void step_dense(struct dense *d, const uint32_t *px, int32_t stop)
 {
 	struct pixels *p = &d->px;
+	int32_t unit_slack = UNIT_SLACK;
 	struct around a;
 
 	a.info_w = p->x > 0 ? p->info[p->x - 1] : 0;
 	a.info_nw = 0;
 	for (; p->x < stop; p->x++) {
-		uint32_t base = p->before[p->y % 3][p->x - p->region.x + PX_MARGIN], v;
+		uint32_t base = p->before[p->y % 3][p->x - p->region.x + PX_MARGIN], v = px ? *px++ : 0, bits;
+		int16_t *tile_slack = &p->slack[p->literal ? 0 : p->x / TILE];
+		int32_t slack = *tile_slack < unit_slack ? *tile_slack : unit_slack;
 
-		if (p->raw)
-			v = rc_raw(&d->rc, px ? *px : 0, 24);
-		else
-			v = code_one(d, &a, px ? *px : 0);
-		if (px)
-			px++;
+		if (slack < SLACK_MIN || p->mean > MEAN_RAW) {
+			v = rc_raw(&d->rc, v, 24);
+			bits = observe(d, &a, v);
+		} else {
+			set_budget(d, slack);
+			v = code_one(d, &a, v);
+			bits = rc_bits(&d->rc) - p->budget.start;
+			*tile_slack = (int16_t)(*tile_slack + 24 - (int32_t)bits);
+			unit_slack += 24 - (int32_t)bits;
+		}
+		p->mean += bits - p->mean / 16;
 		put_px(d, v, base);
 	}
+	d->rc.least = RC_LEAST;
 }
 
 bool pixels_step(struct dense *d, const uint32_t *px, uint32_t stride)

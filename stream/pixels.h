@@ -10,6 +10,13 @@
 
 #define PX_PIECE 32 /* pixels in one call, at most */
 
+/*
+ * A tile takes no more than raw and one percent, whatever stands in it and was learnt before: 6144 and 61 bits. Both ends know
+ * what was spent (rc_bits); no decision may cost more than a part of what is left, and where too little is, the pixel goes raw.
+ */
+#define TILE_SLACK 60  /* bits, less what the tile's mode took */
+#define UNIT_SLACK 360 /* bits that a call may take above 24 a pixel */
+
 /** Forgets all that was learnt. */
 void pixels_clear(struct dense *d);
 

@@ -24,6 +24,15 @@ struct around {
 	uint32_t h4, match_key;
 };
 
+/**
+ * True if so many quarters of what the pixel at hand may take above 24 bits are spent.
+ * @had  its bits that are through, of the 24
+ */
+static inline bool overdrawn(const struct pixels *p, const struct rangecoder *rc, uint32_t had, int32_t quarters)
+{
+	return (int32_t)(rc_bits(rc) - p->budget.start - had) * 4 >= p->budget.slack * quarters;
+}
+
 /** Codes a pixel that no candidate had, as differences. Returns it; *info receives its residuals. */
 uint32_t residual_code(struct dense *d, const struct around *a, uint32_t px, uint32_t *info);
 

@@ -3,7 +3,7 @@
 
 void rc_begin_encode(struct rangecoder *rc, uint8_t *out, size_t cap)
 {
-	*rc = (struct rangecoder){ .high = ~0u, .out = out, .end = cap };
+	*rc = (struct rangecoder){ .high = ~0u, .least = RC_LEAST, .out = out, .end = cap };
 }
 
 /* The next byte, or 0 past the end: the interval never holds more than four bytes that were not yet decided. */
@@ -19,7 +19,7 @@ static uint8_t next_byte(struct rangecoder *rc)
 
 void rc_begin_decode(struct rangecoder *rc, const uint8_t *in, size_t len)
 {
-	*rc = (struct rangecoder){ .high = ~0u, .decode = true, .in = in, .end = len };
+	*rc = (struct rangecoder){ .high = ~0u, .least = RC_LEAST, .decode = true, .in = in, .end = len };
 	for (unsigned i = 0; i < 4; i++)
 		rc->code = rc->code << 8 | next_byte(rc);
 }
@@ -68,6 +68,21 @@ static void put_byte(struct rangecoder *rc, uint32_t byte)
 	rc->pos++;
 }
 
+/* How many bytes name a number in the interval whatever bytes follow them, and the number with zeros behind. */
+static unsigned end_bytes(const struct rangecoder *rc, uint32_t *value)
+{
+	for (unsigned n = 0; n < 4; n++) {
+		uint64_t step = (uint64_t)1 << (32 - 8 * n), above = ((uint64_t)rc->high + 1) / step * step;
+
+		if (above >= step && above - step >= rc->low) {
+			*value = (uint32_t)(above - step);
+			return n;
+		}
+	}
+	*value = rc->high;
+	return 4;
+}
+
 size_t rc_finish(struct rangecoder *rc)
 {
 	if (!rc->raw_bits) {
@@ -78,8 +93,10 @@ size_t rc_finish(struct rangecoder *rc)
 	}
 	if (rc->raw_held)
 		rc_raw_byte(rc);
-	for (unsigned shift = 32; shift; shift -= 8)
-		put_byte(rc, rc->high >> (shift - 8));
+	uint32_t value;
+
+	for (unsigned n = end_bytes(rc, &value); n; n--, value <<= 8)
+		put_byte(rc, value >> 24);
 	if (rc->bad)
 		return rc->pos + rc->tail;
 	/* The raw bits move up to the rest. */
@@ -92,8 +109,12 @@ bool rc_ended(const struct rangecoder *rc)
 {
 	if (rc->bad)
 		return false;
-	if (rc->raw_bits)
-		return rc_used(rc) == rc->end;
+	if (rc->raw_bits) {
+		uint32_t value;
+
+		/* Taken, too: four bytes that the encoder had not put yet, of which its end has so many. */
+		return rc_used(rc) - 4 + end_bytes(rc, &value) == rc->end;
+	}
 	/* Taken: what the encoder put before its end, and four; the end is one byte or none. */
 	return rc->pos >= rc->end + 3;
 }

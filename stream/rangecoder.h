@@ -3,8 +3,9 @@
  * probability. Encoder and decoder are one object, so that a model is written once: rc_bit codes the bit given to it, or
  * reads one and gives it back.
  *
- * What is coded ends with at most one byte, the decoder reads zeros past the end; where raw bits follow, it ends with four. Both ends know at any time how
- * many bits were spent (rc_bits), which lets a model act on its own cost without telling it.
+ * What is coded ends with at most one byte, the decoder reads zeros past the end; where raw bits follow, it ends with as many
+ * bytes as tell the number from its neighbours, whatever follows. Both ends know at any time how many bits were spent (rc_bits),
+ * which lets a model act on its own cost without telling it.
  */
 #ifndef STREAM_RANGECODER_H
 #define STREAM_RANGECODER_H
@@ -13,18 +14,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define RC_LEAST 2 /* 15 bits at most for a decision that adapts */
+
 struct rangecoder {
-	uint32_t low, high;  /* the interval that is left, both ends inside */
-	uint32_t code;       /* decoder: the number that the stream spells, aligned with the interval */
+	uint32_t low, high; /* the interval that is left, both ends inside */
+	uint32_t code;	    /* decoder: the number that the stream spells, aligned with the interval */
+	uint32_t least;	    /* of a decision that adapts: its probability's lower bound in 1/65536, and its complement's */
 	bool decode;
-	bool bad;            /* encoder: out of room; decoder: read more than a true stream would */
+	bool bad; /* encoder: out of room; decoder: read more than a true stream would */
 	const uint8_t *in;
 	uint8_t *out;
-	size_t pos, end;     /* bytes put or taken, and how many there are */
-	uint64_t raw;        /* raw bits on their way */
-	unsigned raw_held;   /* so many */
-	uint32_t raw_bits;   /* coded so far */
-	size_t tail;         /* bytes of them at the stream's end */
+	size_t pos, end;   /* bytes put or taken, and how many there are */
+	uint64_t raw;	   /* raw bits on their way */
+	unsigned raw_held; /* so many */
+	uint32_t raw_bits; /* coded so far */
+	size_t tail;	   /* bytes of them at the stream's end */
 };
 
 /** Begins to encode into out, which has room for cap bytes. */
@@ -41,6 +45,12 @@ bool rc_ended(const struct rangecoder *rc);
 
 void rc_shift(struct rangecoder *rc);
 void rc_raw_byte(struct rangecoder *rc);
+
+/** A probability within what rc->least allows. */
+static inline uint32_t rc_bounded(const struct rangecoder *rc, uint32_t p1)
+{
+	return p1 < rc->least ? rc->least : p1 > 65536 - rc->least ? 65536 - rc->least : p1;
+}
 
 /** Codes one bit. p1: the probability of 1 in 1/65536, from 1 to 65535. Returns the bit. */
 static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)

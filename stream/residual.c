@@ -45,7 +45,16 @@ static int32_t median_edge(int32_t w, int32_t n, int32_t nw)
 /* 0 .. 11, steps that grow */
 static uint32_t magnitude(uint32_t v)
 {
-	return v < 3 ? v : v < 5 ? 3 : v < 8 ? 4 : v < 12 ? 5 : v < 18 ? 6 : v < 28 ? 7 : v < 44 ? 8 : v < 70 ? 9 : v < 120 ? 10 : 11;
+	return v < 3	 ? v
+	       : v < 5	 ? 3
+	       : v < 8	 ? 4
+	       : v < 12	 ? 5
+	       : v < 18	 ? 6
+	       : v < 28	 ? 7
+	       : v < 44	 ? 8
+	       : v < 70	 ? 9
+	       : v < 120 ? 10
+			 : 11;
 }
 
 /* A difference of bytes, coarse: -5 .. 5 as 0 .. 10 */
@@ -61,7 +70,8 @@ struct residual_bits {
 	struct dense *d;
 	const uint32_t *context; /* 12 hashes */
 	unsigned c;
-	uint32_t second;         /* chooses the second weight set */
+	uint32_t second; /* chooses the second weight set */
+	uint32_t had;	 /* bits of the pixel's 24 that are through */
 };
 
 static int residual_bit(const struct residual_bits *r, unsigned place, unsigned node, int bit)
@@ -77,44 +87,66 @@ static int residual_bit(const struct residual_bits *r, unsigned place, unsigned 
 
 #define UNARY 6
 
-/* A number from -128 to 127. */
-static int32_t residual_number(const struct residual_bits *r, int32_t v)
+/* Too dear by now: the channel goes raw. */
+static bool too_dear(const struct residual_bits *r)
 {
-	uint32_t m = (uint32_t)absolute(v), got, n, bucket = 0;
+	return overdrawn(&r->d->px, &r->d->rc, r->had, 3);
+}
+
+/* A number from -128 to 127; false where it became too dear first. */
+static bool residual_number(const struct residual_bits *r, int32_t *v)
+{
+	uint32_t m = (uint32_t)absolute(*v), got, n, bucket = 0;
 	int negative;
 
-	if (residual_bit(r, 0, 1, m == 0))
-		return 0;
-	negative = residual_bit(r, 1, 2, v < 0);
-	for (n = 1; n < UNARY + 1; n++)
-		if (residual_bit(r, 1 + n, 2 + 2 * n + (unsigned)negative, m == n))
-			return negative ? -(int32_t)n : (int32_t)n;
+	if (too_dear(r))
+		return false;
+	if (residual_bit(r, 0, 1, m == 0)) {
+		*v = 0;
+		return true;
+	}
+	if (too_dear(r))
+		return false;
+	negative = residual_bit(r, 1, 2, *v < 0);
+	for (n = 1; n < UNARY + 1; n++) {
+		if (too_dear(r))
+			return false;
+		if (residual_bit(r, 1 + n, 2 + 2 * n + (unsigned)negative, m == n)) {
+			*v = negative ? -(int32_t)n : (int32_t)n;
+			return true;
+		}
+	}
 	/* m > UNARY: m - UNARY has its highest bit at `bucket`, 0 .. 6 */
 	uint32_t rest = m - UNARY;
 	unsigned size = m > UNARY ? 31 - (unsigned)__builtin_clz(rest) : 0;
 
-	while (bucket < 6 && !residual_bit(r, 8 + bucket, 32 + 2 * bucket + (unsigned)negative, bucket == size))
-		bucket++;
+	for (; bucket < 6; bucket++) {
+		if (too_dear(r))
+			return false;
+		if (residual_bit(r, 8 + bucket, 32 + 2 * bucket + (unsigned)negative, bucket == size))
+			break;
+	}
 	got = 1;
 	for (unsigned i = bucket; i--;) {
 		int bit = rest >> i & 1;
 
-		if (i + 2 >= bucket)
+		if (i + 2 >= bucket && !too_dear(r))
 			bit = residual_bit(r, 14, 64 + bucket * 4 + (bucket - i) * 32 + (got & 3), bit);
 		else
 			bit = rc_bit(&r->d->rc, bit, 32768);
 		got = got << 1 | (uint32_t)bit;
 	}
-	n = UNARY + got;
-	return negative ? -(int32_t)(n & 255) : (int32_t)(n & 255);
+	n = (UNARY + got) & 255;
+	*v = negative ? -(int32_t)n : (int32_t)n;
+	return true;
 }
 
 /* What a channel is predicted from. */
 struct prediction {
 	int32_t in[LMS_INPUTS]; /* differences from w */
 	unsigned n;
-	int32_t slope;   /* what the linear predictor adds to w, in 1/256 */
-	int32_t value;  /* 0 .. 255 */
+	int32_t slope; /* what the linear predictor adds to w, in 1/256 */
+	int32_t value; /* 0 .. 255 */
 	uint32_t fraction;
 };
 
@@ -170,7 +202,8 @@ static void predict(const struct pixels *p, const struct around *a, unsigned c, 
 		if (c == 1)
 			q->value = median_edge(w, n, nw);
 		else
-			q->value = clamp_byte(shift + median_edge(w - channel(a->w, 1), n - channel(a->n, 1), nw - channel(a->nw, 1)));
+			q->value =
+				clamp_byte(shift + median_edge(w - channel(a->w, 1), n - channel(a->n, 1), nw - channel(a->nw, 1)));
 		q->fraction = 0;
 	}
 }
@@ -202,7 +235,8 @@ static void make_contexts(const struct pixels *p, const struct around *a, unsign
 	h[1] = hash3(2, (uint32_t)(median_edge(w, n, nw) - v + 512), res_w * 16 + res_n);
 	h[2] = hash3(3, (uint32_t)earlier1 & 255, (uint32_t)earlier2 & 255);
 	h[3] = hash3(4, (uint32_t)v >> 1, (uint32_t)(earlier1 / 4) & 255);
-	h[4] = hash3(5, (uint32_t)(clamp_byte(w + n - nw) - v + 512) << 3 | q->fraction, (uint32_t)(clamp_byte(w + ne - n) - v + 512) / 2);
+	h[4] = hash3(5, (uint32_t)(clamp_byte(w + n - nw) - v + 512) << 3 | q->fraction,
+		     (uint32_t)(clamp_byte(w + ne - n) - v + 512) / 2);
 	h[5] = hash3(6, coarse(w - v) * 16 + coarse(n - v), (uint32_t)(w - v + 256) << 9 | (uint32_t)(n - v + 256));
 	h[6] = hash3(7, a->info_w >> 8 * c & 255, (uint32_t)earlier1 & 255);
 	h[7] = hash3(8, activity * 8 + q->fraction, channels);
@@ -226,12 +260,14 @@ uint32_t residual_code(struct dense *d, const struct around *a, uint32_t px, uin
 
 		predict(p, a, c, done, &q);
 		make_contexts(p, a, c, done, *info, &q, context);
-		struct residual_bits bits = { .d = d, .context = context, .c = c };
+		struct residual_bits bits = { .d = d, .context = context, .c = c, .had = 8 * i };
 
 		bits.second = magnitude(p->energy[c] >> 3);
 		int32_t r = (int8_t)(channel(px, c) - q.value);
 
-		r = (int8_t)residual_number(&bits, r);
+		if (!residual_number(&bits, &r))
+			r = (int8_t)rc_raw(&d->rc, (uint32_t)r & 255, 8);
+		r = (int8_t)r;
 		int32_t value = (q.value + r) & 255;
 
 		lms_learn(p, c, &q, channel(a->w, c), value);

@@ -1,6 +1,7 @@
 /* tilemap.h */
 #include <string.h>
 
+#include "stream/pixels.h"
 #include "stream/tilemap.h"
 
 #define FAST_LIMIT 60
@@ -133,8 +134,10 @@ static unsigned code_dense(struct dense *d, bool background, enum tile_mode mode
 
 enum tile_mode tilemap_code(struct dense *d, bool background, enum tile_mode mode)
 {
+	uint32_t start = rc_bits(&d->rc);
 	unsigned got = d->mode == MODE_FAST ? code_fast(d, mode) : code_dense(d, background, mode);
 
+	d->px.slack[d->col] = (int16_t)(TILE_SLACK - (int32_t)(rc_bits(&d->rc) - start));
 	d->map.mode[d->row * d->cols + d->col] |= (uint8_t)got;
 	return (enum tile_mode)got;
 }
