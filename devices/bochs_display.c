@@ -6,7 +6,8 @@
 
 #define REGS_BYTES 4096u
 #define VGA 0x400u
-#define VGA_PORTS 0x20u
+#define VGA_FIRST 0x3c0u /* the port that is seen there, and the number of those that are */
+#define VGA_COUNT 0x20u
 #define DISPI 0x500u
 #define QEXT 0x600u
 #define QEXT_BYTES 8u
@@ -20,18 +21,6 @@
 #define ENABLE_LFB 0x40u
 #define ENABLE_NOCLEAR 0x80u
 
-/* VGA ports, from 0x3c0 (IBM VGA, "VGA Function"). */
-enum {
-	ATTRIBUTE = 0x00,
-	ATTRIBUTE_READ = 0x01,
-	DAC_MASK = 0x06,
-	DAC_READ = 0x07,
-	DAC_WRITE = 0x08,
-	DAC_DATA = 0x09,
-	STATUS1 = 0x1a
-};
-#define ATTRIBUTE_SHOW 0x20u /* palette address source */
-
 /* ---- from registers to a mode */
 
 static void update(struct bochs_display *d)
@@ -41,7 +30,7 @@ static void update(struct bochs_display *d)
 		 line = r[DISPI_VIRT_WIDTH] > r[DISPI_XRES] ? r[DISPI_VIRT_WIDTH] : r[DISPI_XRES];
 	struct head *h = d->head;
 
-	h->on = (r[DISPI_ENABLE] & ENABLE_ON) && !d->blank && bytes;
+	h->on = (r[DISPI_ENABLE] & ENABLE_ON) && vga_shows(&d->vga) && bytes;
 	h->width = r[DISPI_XRES];
 	h->height = r[DISPI_YRES];
 	h->bpp = (uint8_t)(bytes ? r[DISPI_BPP] : 0);
@@ -54,6 +43,7 @@ static void write_enable(struct bochs_display *d, uint16_t value)
 {
 	bool on = value & ~d->dispi[DISPI_ENABLE] & ENABLE_ON;
 
+	d->vga.dac8 = value & ENABLE_DAC8;
 	d->dispi[DISPI_ENABLE] = value & (ENABLE_ON | ENABLE_GETCAPS | ENABLE_DAC8 | ENABLE_LFB | ENABLE_NOCLEAR);
 	if (on) {
 		d->dispi[DISPI_VIRT_WIDTH] = d->dispi[DISPI_XRES];
@@ -94,72 +84,13 @@ static uint16_t read_dispi(const struct bochs_display *d, unsigned index)
 	}
 }
 
-/* ---- the VGA's ports: attribute controller's blanking, and the DAC of 8 bpp */
-
-static uint8_t dac_scale(const struct bochs_display *d, uint8_t v)
+/* A palette matters to 8 bpp and to text; of the other registers only blanking matters to a mode that is set here. */
+static void vga_changed(void *arg, bool palette)
 {
-	return d->dispi[DISPI_ENABLE] & ENABLE_DAC8 ? v : (uint8_t)((v & 63) << 2 | (v & 63) >> 4);
-}
+	struct bochs_display *d = arg;
 
-static void dac_write(struct bochs_display *d, uint8_t value)
-{
-	d->dac_rgb[d->dac_part++] = dac_scale(d, value);
-	if (d->dac_part < 3)
-		return;
-	d->dac_part = 0;
-	d->head->palette[d->dac_write++] = (uint32_t)d->dac_rgb[0] << 16 | (uint32_t)d->dac_rgb[1] << 8 | d->dac_rgb[2];
-	if (d->dispi[DISPI_BPP] == 8)
-		d->ops->changed(d->arg, d);
-}
-
-static uint8_t dac_read(struct bochs_display *d)
-{
-	uint8_t v = (uint8_t)(d->head->palette[d->dac_read] >> (16 - 8 * d->dac_read_part));
-
-	if (++d->dac_read_part == 3) {
-		d->dac_read_part = 0;
-		d->dac_read++;
-	}
-	return d->dispi[DISPI_ENABLE] & ENABLE_DAC8 ? v : v >> 2;
-}
-
-static void attribute_write(struct bochs_display *d, uint8_t value)
-{
-	bool blank = !(value & ATTRIBUTE_SHOW);
-
-	d->attribute_data = !d->attribute_data;
-	if (!d->attribute_data || blank == d->blank) /* data of a register; or nothing new */
-		return;
-	d->blank = blank;
-	update(d);
-}
-
-static void vga_write(struct bochs_display *d, unsigned port, uint8_t value)
-{
-	switch (port) {
-	case ATTRIBUTE: attribute_write(d, value); break;
-	case DAC_READ:
-		d->dac_read = value;
-		d->dac_read_part = 0;
-		break;
-	case DAC_WRITE:
-		d->dac_write = value;
-		d->dac_part = 0;
-		break;
-	case DAC_DATA: dac_write(d, value); break;
-	default: break;
-	}
-}
-
-static uint8_t vga_read(struct bochs_display *d, unsigned port)
-{
-	switch (port) {
-	case DAC_MASK: return 0xff;
-	case DAC_WRITE: return d->dac_write;
-	case DAC_DATA: return dac_read(d);
-	case STATUS1: d->attribute_data = false; return 0;
-	default: return 0;
-	}
+	if (!bochs_display_graphics(d) || (palette ? d->dispi[DISPI_BPP] == 8 : vga_shows(&d->vga) != d->head->on))
+		update(d);
 }
 
 /* ---- BAR 2 */
@@ -174,11 +105,11 @@ static uint64_t regs_read(void *dev, uint64_t addr, unsigned size)
 		memcpy(&value, d->edid + addr, size);
 		return value;
 	}
-	if (addr >= VGA && addr < VGA + VGA_PORTS) {
+	if (addr >= VGA && addr < VGA + VGA_COUNT) {
 		uint64_t value = 0;
 
-		for (unsigned i = 0; i < size && addr + i < VGA + VGA_PORTS; i++)
-			value |= (uint64_t)vga_read(d, (unsigned)addr - VGA + i) << 8 * i;
+		for (unsigned i = 0; i < size && addr + i < VGA + VGA_COUNT; i++)
+			value |= (uint64_t)vga_read(&d->vga, (unsigned)addr - VGA + VGA_FIRST + i) << 8 * i;
 		return value;
 	}
 	if (addr >= DISPI && addr < DISPI + 2 * DISPI_COUNT)
@@ -192,9 +123,9 @@ static void regs_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 {
 	struct bochs_display *d = dev;
 
-	if (addr >= VGA && addr < VGA + VGA_PORTS) {
-		for (unsigned i = 0; i < size && addr + i < VGA + VGA_PORTS; i++)
-			vga_write(d, (unsigned)addr - VGA + i, (uint8_t)(value >> 8 * i));
+	if (addr >= VGA && addr < VGA + VGA_COUNT) {
+		for (unsigned i = 0; i < size && addr + i < VGA + VGA_COUNT; i++)
+			vga_write(&d->vga, (unsigned)addr - VGA + VGA_FIRST + i, (uint8_t)(value >> 8 * i));
 		return;
 	}
 	if (addr >= DISPI && addr < DISPI + 2 * DISPI_COUNT && !(addr & 1) && size >= 2)
@@ -212,10 +143,11 @@ static int place(void *dev, uint64_t base)
 	return d->ops->place(d->arg, d, base);
 }
 
-void bochs_display_init(struct bochs_display *d, struct head *head, unsigned width, unsigned height,
+void bochs_display_init(struct bochs_display *d, struct head *head, unsigned width, unsigned height, struct clock *clock,
 			const struct bochs_display_ops *ops, void *arg)
 {
 	*d = (struct bochs_display){ .head = head, .ops = ops, .arg = arg };
+	vga_init(&d->vga, clock, head->palette, vga_changed, d);
 	pci_function_init(&d->pci, 0x1234, 0x1111, 0x038000, 2);
 	d->pci.config[PCI_SUBSYSTEM] = 0xf4;
 	d->pci.config[PCI_SUBSYSTEM + 1] = 0x1a;
@@ -239,9 +171,12 @@ void bochs_display_reset(struct bochs_display *d, unsigned width, unsigned heigh
 	d->dispi[DISPI_YRES] = (uint16_t)height;
 	d->dispi[DISPI_BPP] = 32;
 	d->dispi[DISPI_ENABLE] = ENABLE_ON | ENABLE_LFB | ENABLE_NOCLEAR;
-	d->blank = d->attribute_data = false;
-	d->dac_write = d->dac_part = d->dac_read = d->dac_read_part = 0;
-	for (unsigned i = 0; i < 256; i++)
-		d->head->palette[i] = i * 0x010101;
+	vga_reset(&d->vga);
+	update(d);
+}
+
+void bochs_display_disable(struct bochs_display *d)
+{
+	d->dispi[DISPI_ENABLE] &= (uint16_t)~ENABLE_ON;
 	update(d);
 }

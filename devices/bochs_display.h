@@ -15,6 +15,7 @@
 #include "devices/edid.h"
 #include "devices/head.h"
 #include "devices/pci.h"
+#include "devices/vga.h"
 
 enum dispi {
 	DISPI_ID,
@@ -47,20 +48,26 @@ struct bochs_display {
 	struct pci_function pci;
 	uint8_t edid[EDID_BYTES];
 	uint16_t dispi[DISPI_COUNT];
-	bool blank;	     /* attribute controller: palette address source is off */
-	bool attribute_data; /* the next write to 3c0 is data */
-	/* DAC */
-	uint8_t dac_write, dac_part, dac_read, dac_read_part, dac_rgb[3];
+	struct vga vga; /* of its graphics modes only blanking and the DAC */
 };
 
 /** Makes the function of a head whose VRAM (a power of two) is there. The head's preferred size goes into the EDID. */
-void bochs_display_init(struct bochs_display *d, struct head *head, unsigned width, unsigned height,
+void bochs_display_init(struct bochs_display *d, struct head *head, unsigned width, unsigned height, struct clock *clock,
 			const struct bochs_display_ops *ops, void *arg);
 
 /** Another preferred size, for whoever reads the EDID next. */
 void bochs_display_resize(struct bochs_display *d, unsigned width, unsigned height);
 
+/** Whether a mode was set here; else the VGA's text mode, if it has one, is what a monitor would show. */
+static inline bool bochs_display_graphics(const struct bochs_display *d)
+{
+	return d->dispi[DISPI_ENABLE] & 1;
+}
+
 /** The state that firmware leaves: width x height at 32 bpp, shown. The PCI side is pci_reset's. */
 void bochs_display_reset(struct bochs_display *d, unsigned width, unsigned height);
+
+/** No mode is set here any more, as after a write of 0 to ENABLE. */
+void bochs_display_disable(struct bochs_display *d);
 
 #endif

@@ -2,13 +2,14 @@
 # a main.c; all link the library.
 .SECONDEXPANSION:
 GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest-tests/lib/*.c)) \
-	$(patsubst %,$(BUILD)/guest/obj/%.o,$(filter-out %/header.asm %/header_aout.asm,$(wildcard guest-tests/lib/*.asm)))
+	$(patsubst %,$(BUILD)/guest/obj/%.o,$(filter-out %/header.asm %/header_aout.asm %/header_text.asm,$(wildcard guest-tests/lib/*.asm)))
 GUEST_HEADER := $(BUILD)/guest/obj/guest-tests/lib/header.asm.o
 GUEST_HEADER_AOUT := $(BUILD)/guest/obj/guest-tests/lib/header_aout.asm.o
+GUEST_HEADER_TEXT := $(BUILD)/guest/obj/guest-tests/lib/header_text.asm.o
 GUEST_SINGLE := $(patsubst guest-tests/%.c,%,$(wildcard guest-tests/*.c))
 GUEST_FOLDER := $(filter-out lib,$(patsubst guest-tests/%/main.c,%,$(wildcard guest-tests/*/main.c)))
 GUEST_SRC := $(wildcard guest-tests/*.c $(GUEST_FOLDER:%=guest-tests/%/*.c) $(GUEST_FOLDER:%=guest-tests/%/*.asm))
-GUEST_OBJ := $(GUEST_LIB) $(GUEST_HEADER) $(GUEST_HEADER_AOUT) $(patsubst %,$(BUILD)/guest/obj/%.o,$(GUEST_SRC))
+GUEST_OBJ := $(GUEST_LIB) $(GUEST_HEADER) $(GUEST_HEADER_AOUT) $(GUEST_HEADER_TEXT) $(patsubst %,$(BUILD)/guest/obj/%.o,$(GUEST_SRC))
 GUEST_BIN := $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST_SINGLE) $(GUEST_FOLDER)) $(BUILD)/guest/hello-elf64.elf \
 	$(BUILD)/guest/hello-aout.bin
 
@@ -33,6 +34,9 @@ $(BUILD)/guest/obj/%.asm.o: %.asm $(wildcard guest-tests/*/*.inc) Makefile mk/gu
 # NAME.sym has the symbols for a debugger; the ELF32 is what boot loaders take.
 guest_objects = $(patsubst %,$(BUILD)/guest/obj/%.o,$(filter guest-tests/$(1).c guest-tests/$(1)/%,$(GUEST_SRC)))
 $(BUILD)/guest/%.sym: guest-tests/lib/guest.ld $(GUEST_HEADER) $(GUEST_LIB) $$(call guest_objects,$$*)
+	$(Q)$(GUEST_LD) -o $@ $(filter %.o,$^)
+
+$(BUILD)/guest/text.sym: guest-tests/lib/guest.ld $(GUEST_HEADER_TEXT) $(GUEST_LIB) $$(call guest_objects,text)
 	$(Q)$(GUEST_LD) -o $@ $(filter %.o,$^)
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.sym

@@ -77,8 +77,17 @@ static int make_head(struct vm *vm, unsigned i, unsigned width, unsigned height)
 		return -ENOMEM;
 	*h = (struct head){ .index = i, .gpa = HEAD_NOWHERE, .vram_bytes = bytes, .vram = (uint8_t *)(uintptr_t)hpa };
 	*w = (struct head_view){ .width = (uint16_t)width, .height = (uint16_t)height, .range = -1 };
-	bochs_display_init(&w->display, h, width, height, &display_ops, vm);
+	bochs_display_init(&w->display, h, width, height, &vm->clock, &display_ops, vm);
 	return pci_add(pc_pci(vm->pc), FIRST_SLOT + i, &w->display.pci);
+}
+
+/* The VGA that head 0 is. */
+static int make_vga(struct vm *vm)
+{
+	uint64_t picture = frames_alloc((VGA_TEXT_BYTES + PAGE_MASK) >> PAGE_SHIFT, 1);
+
+	vm->text.picture = (uint8_t *)(uintptr_t)picture;
+	return picture ? bus_add(&vm->bus, BUS_PIO, VGA_PORT, VGA_PORTS, &vga_ops, &vm->view[0].display.vga) : -ENOMEM;
 }
 
 int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len)
@@ -94,6 +103,8 @@ int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len)
 	vm->stream_consumer = dirty_consumer_add(&vm->dirty);
 	for (int i = 0; i < n; i++) {
 		e = make_head(vm, (unsigned)i, sizes[i][0], sizes[i][1]);
+		if (!e && !i)
+			e = make_vga(vm);
 		if (e) {
 			snprintf(why, why_len, "no memory for head %d of %ux%u (%zu MiB are free)", i, sizes[i][0], sizes[i][1],
 				 frames_available() >> 8);
@@ -104,7 +115,17 @@ int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len)
 	return 0;
 }
 
-void heads_reset(struct vm *vm)
+/* Head 0 as a video BIOS leaves it: mode 3, cleared. */
+static void clear_text(struct vm *vm)
+{
+	static const uint8_t blank[2] = { ' ', 0x07 };
+
+	bochs_display_disable(&vm->view[0].display);
+	for (unsigned i = 0; i < VGA_TEXT_MEMORY; i += sizeof(blank))
+		(void)guest_mem_write(&vm->mem, 0xb8000 + i, blank, sizeof(blank));
+}
+
+void heads_reset(struct vm *vm, bool text)
 {
 	struct pci *pci = pc_pci(vm->pc);
 
@@ -117,24 +138,29 @@ void heads_reset(struct vm *vm)
 		pci_assign(pci, FIRST_SLOT + i, 2, (uint32_t)(GUEST_HEAD_REGS + i * PAGE_SIZE));
 		pci_config_write(pci, FIRST_SLOT + i, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	}
+	if (text && vm->head_count)
+		clear_text(vm);
 }
 
 /* ---- following them */
 
-/* The tracker's range becomes the visible bytes, where the guest can write to them at all. */
-static int follow_range(struct vm *vm, unsigned i)
+static bool text_mode(const struct head_view *w, unsigned i, struct vga_text_mode *m)
 {
-	struct head_view *w = &vm->view[i];
-	const struct head *h = &vm->head[i];
-	uint64_t bytes = head_visible(h);
+	return !i && !bochs_display_graphics(&w->display) && vga_text_mode(&w->display.vga, m);
+}
 
-	if (h->gpa == HEAD_NOWHERE || !bytes) {
+/* The tracker's range becomes what the picture is made of, where the guest can write to it at all. */
+static int follow_range(struct vm *vm, struct head_view *w, uint64_t base, uint64_t bytes)
+{
+	const struct dirty_range *r = &vm->dirty.range[w->range < 0 ? 0 : w->range];
+
+	if (base == HEAD_NOWHERE || !bytes) {
 		drop_range(vm, w);
 		return 0;
 	}
 	if (w->range >= 0)
-		return dirty_range_move(&vm->dirty, w->range, h->gpa + h->start, bytes);
-	w->range = dirty_range_add(&vm->dirty, h->gpa + h->start, bytes);
+		return r->base == base && r->len == bytes ? 0 : dirty_range_move(&vm->dirty, w->range, base, bytes);
+	w->range = dirty_range_add(&vm->dirty, base, bytes);
 	return w->range < 0 ? w->range : 0;
 }
 
@@ -174,25 +200,63 @@ static int new_mode(struct head_view *w, unsigned i, struct display_tx *tx, cons
 			    w->flags_frames * PAGE_SIZE);
 }
 
+/* Where head i's picture is made of and what it is; a head that is off has none. */
+static void look(struct vm *vm, unsigned i, struct scanout *so, uint64_t *base, uint64_t *bytes)
+{
+	const struct head *h = &vm->head[i];
+	struct vga_text_mode m;
+
+	vm->view[i].text = vm->view[i].redraw = text_mode(&vm->view[i], i, &m);
+	if (vm->view[i].text) {
+		vga_text_scanout(&vm->text, &m, h->palette, so);
+		*base = m.base;
+		*bytes = VGA_TEXT_MEMORY;
+		return;
+	}
+	head_scanout(h, so);
+	*base = h->gpa == HEAD_NOWHERE ? HEAD_NOWHERE : h->gpa + h->start;
+	*bytes = head_visible(h);
+}
+
 static void follow(struct vm *vm, unsigned i, struct display_tx *tx)
 {
 	struct head_view *w = &vm->view[i];
+	uint64_t base, bytes;
 	struct scanout so;
-	int e = follow_range(vm, i);
+	int e;
 
 	w->stale = false;
-	head_scanout(&vm->head[i], &so);
+	look(vm, i, &so, &base, &bytes);
+	e = follow_range(vm, w, base, bytes);
 	if (e) /* what cannot be tracked is not shown: it would be stale */
 		so = (struct scanout){ 0 };
 	if (so.width && so.width == w->shown.width && so.height == w->shown.height && so.bpp == w->shown.bpp)
-		e = e ? e : dtx_pan(tx, i, so.base, so.stride);
+		e = e || (w->text && so.base == w->shown.base) ? e : dtx_pan(tx, i, so.base, so.stride);
 	else if (so.width || w->shown.width)
 		e = new_mode(w, i, tx, &so) ? -ENOMEM : e;
 	w->shown = so;
 	if (e) {
-		log_warn("head %u: no memory to show %ux%u", i, vm->head[i].width, vm->head[i].height);
+		log_warn("head %u: no memory to show %ux%u", i, so.width, so.height);
 		w->shown = (struct scanout){ 0 };
 	}
+}
+
+/* Another colour of the palette shows in cells that need not be drawn again: the stream looks at all. */
+static void refresh_text(struct vm *vm, struct display_tx *tx)
+{
+	const struct mem_slot *s;
+	struct head_view *w = &vm->view[0];
+	struct vga_text_mode m;
+
+	if (!text_mode(w, 0, &m))
+		return;
+	s = guest_mem_slot(&vm->mem, m.base);
+	if (w->redraw && memcmp(vm->text_palette, vm->head[0].palette, sizeof(vm->text_palette))) {
+		memcpy(vm->text_palette, vm->head[0].palette, sizeof(vm->text_palette));
+		(void)dtx_pan(tx, 0, w->shown.base, w->shown.stride);
+	}
+	w->redraw = false;
+	vga_text_draw(&vm->text, &m, (const uint8_t *)(uintptr_t)s->hpa + (m.base - s->gpa), tx, 0);
 }
 
 void heads_refresh(struct vm *vm, struct display_tx *tx)
@@ -206,7 +270,9 @@ void heads_refresh(struct vm *vm, struct display_tx *tx)
 		if (vm->view[i].range < 0)
 			continue;
 		n = dirty_query(&vm->dirty, vm->stream_consumer, vm->view[i].range, bitmap, VM_HEAD_PAGES / 64);
-		if (n > 0)
+		if (vm->view[i].text && (n > 0 || vm->view[i].redraw))
+			refresh_text(vm, tx);
+		else if (n > 0 && !vm->view[i].text)
 			head_damage(h, tx, h->start >> PAGE_SHIFT, bitmap, VM_HEAD_PAGES);
 	}
 }

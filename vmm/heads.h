@@ -1,6 +1,7 @@
 /*
  * The guest's display heads: each one's PCI function, VRAM in guest memory, range in the tracker, and picture in the stream. The
- * guest may change modes, pan and move VRAM at any time; here the four follow one another.
+ * guest may change modes, pan and move VRAM at any time; here the four follow one another. Head 0 is a VGA too: while no mode is
+ * set in its own registers, the VGA's text is its picture, drawn from the tracked 32 KiB at b8000.
  *
  * A change of mode is noted at once and carried out at the next heads_refresh, so a guest cannot make more of it than one a frame.
  * VRAM itself comes and goes at once. A new place or mode is all dirty, so nothing that was written meanwhile is missed.
@@ -24,6 +25,8 @@ struct head_view {
 	int range;		/* in the tracker, of the visible bytes; negative: none */
 	bool stale;		/* the head's mode or place is not what is shown */
 	struct scanout shown;
+	bool text;	      /* a VGA text mode is shown: head 0 alone has one */
+	bool redraw;	      /* its registers changed */
 	uint64_t sent, flags; /* the stream's memory for it */
 	size_t sent_frames, flags_frames;
 };
@@ -33,8 +36,9 @@ struct head_view {
  */
 int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len);
 
-/** Power-on: black VRAM at its usual places, every head on in its preferred mode. After pc_reset. */
-void heads_reset(struct vm *vm);
+/** Power-on: black VRAM at its usual places, every head on in its preferred mode; with text, head 0 in the VGA's. After pc_reset.
+ */
+void heads_reset(struct vm *vm, bool text);
 
 /** Brings stream and tracker to what the heads are now, and turns what was written since the last call into damage. */
 void heads_refresh(struct vm *vm, struct display_tx *tx);

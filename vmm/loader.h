@@ -30,6 +30,7 @@ struct loader_in {
 	uint64_t fb_addr;
 	uint32_t fb_pitch, fb_width, fb_height;
 	uint8_t fb_bpp;
+	bool text; /* it is in VGA text mode 3 instead: the fields above are not looked at */
 };
 
 /* How the boot CPU starts. Segments are flat 32-bit ones, paging off, interrupts off (Multiboot 0.6.96, 3.2; Linux's boot.rst). */
@@ -42,6 +43,14 @@ struct loader_out {
 
 /** True for a Linux bzImage. */
 bool linux_is(const struct loader_blob *b);
+
+/**
+ * Which screen the kernel expects from whoever boots it: true for a framebuffer. Multiboot kernels ask for one in their header (3.1.2),
+ * else they get VGA text, as from other boot loaders. Linux gets a framebuffer, but text for vga=normal, ext or a text mode's number
+ * (boot.rst, "special command line options").
+ */
+bool multiboot_wants_graphics(const struct loader_blob *b);
+bool linux_wants_graphics(const struct loader_blob *b);
 
 /**
  * Loads a bzImage, its initramfs (the only module) and its boot parameters. The file is not trusted.

@@ -46,7 +46,12 @@ enum { SCREEN_INFO = 0x000, ALT_MEM_K = 0x1e0, E820_ENTRIES = 0x1e8, E820_TABLE 
 #define E820_MAX 128u
 /* struct screen_info */
 enum {
+	VIDEO_MODE = 0x06,
+	VIDEO_COLUMNS = 0x07,
+	VIDEO_EGA_BX = 0x0a,
+	VIDEO_LINES = 0x0e,
 	VIDEO_IS = 0x0f,
+	VIDEO_POINTS = 0x10,
 	LFB_WIDTH = 0x12,
 	LFB_HEIGHT = 0x14,
 	LFB_DEPTH = 0x16,
@@ -55,6 +60,7 @@ enum {
 	LFB_LINELENGTH = 0x24,
 	RED_SIZE = 0x26
 };
+#define VIDEO_VGA 1u
 #define VIDEO_EFI 0x70u /* a linear framebuffer that simply is there */
 
 #define LOW_FROM 0x10000ull /* where the loader's own things go */
@@ -171,12 +177,58 @@ static int put_cmdline(struct load *l, const struct linux_image *k, uint8_t *zer
 	return put(l, at, line, len + 1);
 }
 
-/* The first head, as firmware would have left it for efifb. */
+/* ---- the screen */
+
+#define VESA_FIRST 0x200 /* numbers of modes below are those of text */
+
+/* Decimal or, behind 0x, hexadecimal; 0 for no number. */
+static unsigned number(const char *s)
+{
+	unsigned base = s[0] == '0' && (s[1] | 0x20) == 'x' ? 16 : 10, v = 0;
+
+	for (s += base == 16 ? 2 : 0; v < 0x10000; s++) {
+		unsigned digit = *s >= '0' && *s <= '9' ? (unsigned)(*s - '0') : (unsigned)((*s | 0x20) - 'a' + 10);
+
+		if (digit >= base)
+			break;
+		v = v * base + digit;
+	}
+	return v;
+}
+
+bool linux_wants_graphics(const struct loader_blob *b)
+{
+	const char *line = b->args ? b->args : "", *value = NULL;
+	unsigned mode;
+
+	for (; *line; line++)
+		if (!strncmp(line, " vga=", 5))
+			value = line + 5; /* the last one counts */
+	if (!value)
+		return true;
+	mode = number(value);
+	return mode >= VESA_FIRST && mode < 0xfffd; /* those are ask, ext and normal */
+}
+
+/* As the kernel's own 16-bit setup code finds it in mode 3. */
+static void text_screen(uint8_t *zero)
+{
+	zero[VIDEO_MODE] = 3;
+	zero[VIDEO_COLUMNS] = 80;
+	set16(zero + VIDEO_EGA_BX, 3);
+	zero[VIDEO_LINES] = 25;
+	zero[VIDEO_IS] = VIDEO_VGA;
+	set16(zero + VIDEO_POINTS, 16);
+}
+
+/* The first head, as firmware would have left it for efifb or vgacon. */
 static void screen_info(const struct loader_in *in, uint8_t *zero)
 {
 	static const uint8_t bgrx[8] = { 8, 16, 8, 8, 8, 0, 8, 24 }; /* size and position of red, green, blue, reserved */
 
-	if (!in->fb_width || in->fb_bpp != 32)
+	if (in->text)
+		text_screen(zero);
+	if (in->text || !in->fb_width || in->fb_bpp != 32)
 		return;
 	zero[VIDEO_IS] = VIDEO_EFI;
 	set16(zero + LFB_WIDTH, in->fb_width);

@@ -39,6 +39,7 @@ _Static_assert(sizeof(struct mbi) == 116, "0.6.96, 3.3");
 #define MBI_LOADER_NAME (1u << 9)
 #define MBI_FRAMEBUFFER (1u << 12)
 #define FB_RGB 1
+#define FB_TEXT 2
 
 struct mbi_module {
 	uint32_t start, end, string, reserved;
@@ -131,6 +132,16 @@ static void put_modules(struct cursor *c, struct mbi *b, const struct span *modu
 
 static void set_framebuffer(const struct loader_in *in, struct mbi *b)
 {
+	if (in->text) {
+		b->flags |= MBI_FRAMEBUFFER;
+		b->fb_addr = 0xb8000;
+		b->fb_pitch = 160;
+		b->fb_width = 80;
+		b->fb_height = 25;
+		b->fb_bpp = 16;
+		b->fb_type = FB_TEXT;
+		return;
+	}
 	if (in->fb_width == 0)
 		return;
 	b->flags |= MBI_FRAMEBUFFER;

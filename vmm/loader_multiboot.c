@@ -14,12 +14,22 @@ typedef unsigned long long ull;
 #define SEARCH_BYTES 8192u /* the header lies wholly within these (3.1) */
 #define HEADER_MAGIC 0x1badb002u
 #define BOOT_MAGIC 0x2badb002u /* in EAX */
+#define FLAG_VIDEO (1u << 2)
 #define FLAG_ADDRESSES (1u << 16)
 #define FLAGS_KNOWN 0x7u /* of bits 0..15, which must be understood: page-aligned modules, memory, video mode */
 #define FLAGS_REQUIRED 0xffffu
 
 /* Offsets within the header (3.1.1). */
-enum { H_FLAGS = 4, H_CHECKSUM = 8, H_HEADER_ADDR = 12, H_LOAD_ADDR = 16, H_LOAD_END = 20, H_BSS_END = 24, H_ENTRY = 28 };
+enum {
+	H_FLAGS = 4,
+	H_CHECKSUM = 8,
+	H_HEADER_ADDR = 12,
+	H_LOAD_ADDR = 16,
+	H_LOAD_END = 20,
+	H_BSS_END = 24,
+	H_ENTRY = 28,
+	H_MODE_TYPE = 32
+};
 #define HEADER_MIN 12u
 #define HEADER_ADDRESSES 32u /* with the fields that bit 16 promises */
 
@@ -169,6 +179,17 @@ static int copy_modules(struct load *l, const struct span *module)
 }
 
 /* ---- all of it */
+
+bool multiboot_wants_graphics(const struct loader_blob *b)
+{
+	struct loader_in in = { .kernel = *b };
+	char why[1];
+	struct load l = { .in = &in, .why = why, .why_len = sizeof(why) };
+	struct header h;
+
+	return !find_header(&l, &h) && (h.flags & FLAG_VIDEO) && h.offset + H_MODE_TYPE + 4 <= b->len &&
+	       le32(b->data + h.offset + H_MODE_TYPE) == 0;
+}
 
 static int read_kernel(struct load *l)
 {

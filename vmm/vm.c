@@ -336,8 +336,9 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	pc_reset(vm->pc);
 	for (unsigned i = 0; i < vm->mem.count; i++)
 		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
-	heads_reset(vm);
-	if (vm->head_count) {
+	in.text = vm->head_count && !(linux_is(&vm->kernel) ? linux_wants_graphics : multiboot_wants_graphics)(&vm->kernel);
+	heads_reset(vm, in.text);
+	if (vm->head_count && !in.text) {
 		in.fb_addr = vm->head[0].gpa + vm->head[0].start;
 		in.fb_pitch = vm->head[0].stride;
 		in.fb_width = vm->head[0].width;

@@ -10,6 +10,7 @@
 #include "devices/clock.h"
 #include "devices/head.h"
 #include "devices/pc.h"
+#include "devices/vga_text.h"
 #include "mm/dirty.h"
 #include "mm/layout.h"
 #include "mm/slat.h"
@@ -33,6 +34,8 @@ struct vm {
 	unsigned head_count;
 	struct head head[DISPLAY_HEADS];
 	struct head_view view[DISPLAY_HEADS];  /* what tracker and stream know of each */
+	struct vga_text text;                  /* the picture of head 0's text mode */
+	uint32_t text_palette[256];            /* that the stream has seen it with */
 	int stream_consumer;                   /* the tracker's consumer that feeds the stream */
 	struct guest_dirty guest_dirty;        /* the guest's own ranges and consumers */
 	uint64_t ram_bytes;

@@ -1,5 +1,5 @@
 /* A head's registers: Linux's order of a modeset, panning, depths, blanking, EDID, and states that only a hostile guest sets. */
-/* links: devices/bochs_display.c devices/edid.c devices/head.c devices/pci.c devices/bus.c */
+/* links: devices/bochs_display.c devices/vga.c devices/edid.c devices/head.c devices/pci.c devices/bus.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +42,14 @@ static int place(void *arg, struct bochs_display *d, uint64_t base)
 	return 0;
 }
 
+static uint64_t now(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static struct clock clk = { .now = now };
+
 static const struct bochs_display_ops ops = { .changed = changed, .place = place };
 
 static int setup(void **state)
@@ -52,7 +60,7 @@ static int setup(void **state)
 	memset(&bus, 0, sizeof(bus));
 	head = (struct head){ .index = 3, .gpa = HEAD_NOWHERE, .vram_bytes = VRAM, .vram = vram };
 	pci_init(&pci, &bus);
-	bochs_display_init(&dev, &head, 1024, 768, &ops, NULL);
+	bochs_display_init(&dev, &head, 1024, 768, &clk, &ops, NULL);
 	assert_int_equal(pci_add(&pci, 5, &dev.pci), 0);
 	bochs_display_reset(&dev, 1024, 768);
 	pci_config_write(&pci, 5, PCI_BAR0, 4, 0xd0000000);

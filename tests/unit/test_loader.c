@@ -324,6 +324,44 @@ static void everything(void **state)
 	free(im.data);
 }
 
+/* The header's wish for a screen (3.1.2), and EGA text in the information (3.3). */
+static void screens(void **state)
+{
+	static const struct {
+		uint32_t flags, mode_type;
+		bool graphics;
+	} headers[] = { { 0, 0, false }, { 3, 0, false }, { 4, 0, true }, { 7, 0, true }, { 7, 1, false }, { 4, 77, false } };
+	struct image im = usual_elf(32);
+	struct loader_in in = { .kernel = blob(im.data, im.len, ""), .map = map, .map_count = 4, .fb_width = 640, .text = true };
+	uint8_t header[48];
+	struct loader_out out;
+	uint64_t addr = 0xb8000;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		struct loader_blob b = { .data = header, .len = sizeof(header) };
+
+		memset(header, 0, sizeof(header));
+		w32(header, 0x1badb002);
+		w32(header + 4, headers[i].flags);
+		w32(header + 8, -(0x1badb002 + headers[i].flags));
+		w32(header + 32, headers[i].mode_type);
+		assert_int_equal(multiboot_wants_graphics(&b), headers[i].graphics);
+		b.len = 35; /* the wish lies past the end */
+		assert_false(multiboot_wants_graphics(&b));
+	}
+	assert_false(multiboot_wants_graphics(&(struct loader_blob){ .data = header, .len = 0 }));
+	assert_int_equal(loader_multiboot(&mem, &in, &out, why, sizeof(why)), 0);
+	assert_int_equal(r32(out.ebx) >> 12 & 1, 1);
+	assert_memory_equal(ram + out.ebx + 88, &addr, 8);
+	assert_int_equal(r32(out.ebx + 96), 160);
+	assert_int_equal(r32(out.ebx + 100), 80);
+	assert_int_equal(r32(out.ebx + 104), 25);
+	assert_int_equal(ram[out.ebx + 108], 16);
+	assert_int_equal(ram[out.ebx + 109], 2);
+	free(im.data);
+}
+
 static void too_much(void **state)
 {
 	struct image im = usual_elf(32);
@@ -444,7 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elf_kernels),	     cmocka_unit_test(low_kernels), cmocka_unit_test(broken_elf),
 		cmocka_unit_test(too_many_segments), cmocka_unit_test(headers),	    cmocka_unit_test(other_files),
-		cmocka_unit_test(address_kernels),   cmocka_unit_test(everything),  cmocka_unit_test(too_much),
+		cmocka_unit_test(address_kernels),   cmocka_unit_test(everything), cmocka_unit_test(screens),  cmocka_unit_test(too_much),
 		cmocka_unit_test(sections),
 	};
 

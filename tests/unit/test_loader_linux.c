@@ -41,6 +41,8 @@ static void make(void)
 	w32(file + 0x260, 0x150000);
 }
 
+static bool text; /* head 0 is in text mode */
+
 static int start(const char *args, const struct loader_blob *initrd, struct loader_out *out)
 {
 	struct loader_in in = {
@@ -54,6 +56,7 @@ static int start(const char *args, const struct loader_blob *initrd, struct load
 		.fb_width = 640,
 		.fb_height = 480,
 		.fb_bpp = 32,
+		.text = text,
 	};
 
 	memset(ram, 0xee, RAM);
@@ -107,6 +110,39 @@ static void test_zero_page(void **state)
 	assert_int_equal(r32(out.gdt + 0x14), 0x00cf9a00);
 	assert_int_equal(r32(out.gdt + 0x1c), 0x00cf9200);
 	assert_int_equal(r32(out.gdt + 0x18), 0x0000ffff);
+}
+
+/* The screen that `vga=` asks for (boot.rst), and the screen_info of a VGA in mode 3 as Linux's own setup code makes it. */
+static void test_text(void **state)
+{
+	static const struct {
+		const char *args;
+		bool graphics;
+	} lines[] = {
+		{ NULL, true },		       { "vmlinuz", true },	    { "vmlinuz quiet", true },	   { "k vga=normal", false },
+		{ "k vga=ext a", false },      { "k a vga=ask", false },    { "k vga=0x317", true },	   { "k vga=791", true },
+		{ "k vga=0xf01", true },       { "k vga=1", false },	    { "k vga=0xFFFF", false },	   { "k vga=", false },
+		{ "k vga=791 vga=normal", false }, { "k xvga=normal", true }, { "k vga=99999999999", false },
+	};
+	struct loader_out out;
+	const uint8_t *zero;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (linux_wants_graphics(&(struct loader_blob){ .args = lines[i].args }) != lines[i].graphics)
+			fail_msg("%s", lines[i].args);
+	make();
+	text = true;
+	assert_int_equal(start("k vga=normal", NULL, &out), 0);
+	text = false;
+	zero = ram + out.esi;
+	assert_int_equal(zero[0x06], 3);
+	assert_int_equal(zero[0x07], 80);
+	assert_int_not_equal(zero[0x0a], 0x10); /* else it is taken for a CGA */
+	assert_int_equal(zero[0x0e], 25);
+	assert_int_equal(zero[0x0f], 1);
+	assert_int_equal(zero[0x10], 16);
+	assert_int_equal(r32(out.esi + 0x12) | r32(out.esi + 0x18), 0);
 }
 
 static void refused(int err, const char *words)
@@ -204,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_zero_page),
+		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_damage),
