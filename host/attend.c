@@ -36,11 +36,12 @@ static void leave(struct attend *a)
 {
 	if (a->phase >= PHASE_QUIT)
 		return;
+	record_flush(&a->recorder);
 	if (a->machine && session_request(&a->session, "quit", QUIT_US, NULL, NULL) == 0) {
 		set_phase(a, PHASE_QUIT, QUIT_US);
 		return;
 	}
-	if (!a->machine)
+	if (!a->machine && !a->player)
 		link_bye(&a->session.link, 0);
 	set_phase(a, PHASE_OVER, 0);
 }
@@ -87,7 +88,8 @@ static void on_connected(void *arg)
 {
 	struct attend *a = arg;
 
-	say_more("connected to the VMM");
+	if (!a->player)
+		say_more("connected to the VMM");
 	a->env.changed_us = now_us();
 	a->warned_silent = false;
 	if (a->phase == PHASE_HELLO)
@@ -112,6 +114,8 @@ static void on_disconnected(void *arg, unsigned reason)
 {
 	struct attend *a = arg;
 
+	if (a->player)
+		return; /* what came next is in the recording too */
 	if (a->phase < PHASE_STATS)
 		lost_session(a, reason);
 	else
@@ -176,6 +180,8 @@ static void on_ended(void *arg, unsigned how, uint32_t value)
 		say("%s%s", what, a->parked.len ? ":" : "");
 	if (a->parked.len)
 		say_text("  | ", a->parked.s, a->parked.len);
+	if (a->player)
+		return;
 	a->show_report = how != END_DEBUG_EXIT && how != END_POWEROFF;
 	finish(a, attend_exit_status(how, value, a->o->qemu_exit));
 }
@@ -212,6 +218,13 @@ static void on_changed(void *arg, unsigned head, bool resized, unsigned x0, unsi
 		vnc_changed(a->vnc, head, resized, x0, y0, x1, y1);
 }
 
+static void on_frame(void *arg, const uint8_t *frame, size_t len)
+{
+	struct attend *a = arg;
+
+	record_frame(&a->recorder, a->session.link.nonce, frame, len);
+}
+
 static void on_broken(void *arg, const char *why)
 {
 	struct attend *a = arg;
@@ -230,6 +243,7 @@ static const struct session_ops ops = {
 	.shot = on_shot,
 	.parked = on_parked,
 	.changed = on_changed,
+	.frame = on_frame,
 	.broken = on_broken,
 };
 
@@ -273,6 +287,20 @@ static void on_child_end(struct attend *a)
 		fail(a);
 	}
 	/* Else its socket tells, after the last bytes on it. */
+}
+
+/* The recording is over. Where somebody looks the last picture stays; else that is the end. */
+static void on_player_end(struct attend *a)
+{
+	if (a->have_end)
+		return;
+	a->have_end = true;
+	a->status = a->player->recording.why ? EXIT_TOOL : 0;
+	recording_explain(&a->player->recording);
+	if (!a->vnc)
+		set_phase(a, PHASE_OVER, 0);
+	else if (!a->player->recording.why)
+		say("%s is over: its last picture stays until Ctrl-C", a->o->guest);
 }
 
 static void on_phase_end(struct attend *a)
@@ -332,7 +360,7 @@ static void on_signal(struct attend *a, int sig)
 	if (!a->have_end)
 		a->status = 128 + sig;
 	a->have_end = true;
-	if (!a->machine)
+	if (!a->machine && !a->player)
 		link_bye(&a->session.link, 0);
 	set_phase(a, PHASE_OVER, 0);
 }
@@ -358,6 +386,8 @@ static void prepare(struct attend *a, struct pollset *p)
 	if (a->phase == PHASE_CONNECT)
 		pollset_add(p, a->machine->listen_fd, POLLIN);
 	line_prepare(&a->line, &a->session.link, p, hold);
+	if (a->player)
+		pollset_wake(p, hold ? UINT64_MAX : player_deadline(a->player));
 	sink_prepare(&a->serial, p);
 	sink_prepare(&a->log, p);
 	input_prepare(&a->session, p);
@@ -367,7 +397,7 @@ static void prepare(struct attend *a, struct pollset *p)
 		control_prepare(a->control, p);
 	pollset_wake(p, session_expire(&a->session, false));
 	pollset_wake(p, a->phase_until_us);
-	if (a->o->timeout_us && !a->have_end)
+	if (a->o->timeout_us && (!a->have_end || a->player))
 		pollset_wake(p, a->start_us + a->o->timeout_us);
 	if (a->phase == PHASE_RUN)
 		pollset_wake(p, now_us() + (a->panicked ? PANIC_QUIET_US : SILENCE_US));
@@ -379,6 +409,8 @@ static void look_at_clock(struct attend *a)
 
 	look_for_silence(a);
 	look_for_panic(a);
+	if (a->player && a->have_end && a->o->timeout_us && now >= a->start_us + a->o->timeout_us)
+		set_phase(a, PHASE_OVER, 0);
 	if (a->o->timeout_us && !a->have_end && now >= a->start_us + a->o->timeout_us) {
 		say("time-out after %g s", (double)a->o->timeout_us / 1e6);
 		if (!a->session.was_up)
@@ -400,6 +432,11 @@ static void turn(struct attend *a, struct pollset *p, uint32_t rate)
 	if (a->phase == PHASE_CONNECT && pollset_got(p, a->machine->listen_fd))
 		accept_line(a, rate);
 	line_pump(&a->line, &a->session.link, p);
+	if (a->player && !sink_full(&a->serial) && !sink_full(&a->log))
+		player_pump(a->player, &a->session, now_us());
+	if (a->player && a->player->over)
+		on_player_end(a);
+	record_flush(&a->recorder);
 	if (a->restart && a->phase < PHASE_STATS) {
 		a->restart = false;
 		session_restart(&a->session);
@@ -434,6 +471,8 @@ static int open_outputs(struct attend *a)
 		return EXIT_TOOL;
 	if (!o->log_file && o->verbose)
 		a->log.fd = STDERR_FILENO;
+	if (o->record_file && record_begin(&a->recorder, o->record_file) < 0)
+		return EXIT_TOOL;
 	a->env = (struct control_env){ .session = &a->session,
 				       .serial = &a->serial_text,
 				       .log = &a->log_text,
@@ -466,6 +505,8 @@ static void close_all(struct attend *a)
 		a->status = EXIT_TOOL;
 	sink_close(&a->serial, FLUSH_US);
 	sink_close(&a->log, FLUSH_US);
+	if (record_end(&a->recorder) < 0 && !a->status)
+		a->status = EXIT_TOOL;
 	if (a->o->stats_file)
 		attend_write_stats(a);
 	vnc_stop(a->vnc);
@@ -478,25 +519,29 @@ static void close_all(struct attend *a)
 	text_free(&a->parked);
 }
 
-int attend(const struct options *o, struct machine *machine, int line_fd, uint32_t rate, uint32_t window_rate, int signal_fd)
+int attend(const struct options *o, const struct attend_source *source, int signal_fd)
 {
+	struct machine *machine = source->machine;
 	struct attend *a = xalloc(sizeof(*a));
 	struct pollset p;
 	int status;
 
 	a->o = o;
 	a->machine = machine;
+	a->player = source->player;
 	a->signal_fd = signal_fd;
 	a->start_us = now_us();
 	a->serial_text.keep = SERIAL_KEPT;
 	a->log_text.keep = LOG_KEPT;
 	a->banner.keep = BANNER_KEPT;
 	a->status = EXIT_TOOL;
-	line_init(&a->line, line_fd, rate, &o->faults);
-	session_init(&a->session, &ops, a, session_window(window_rate));
+	line_init(&a->line, source->line_fd, source->rate, &o->faults);
+	session_init(&a->session, &ops, a, session_window(source->window_rate));
+	if (a->player)
+		session_play(&a->session, 0);
 	set_phase(a, machine ? PHASE_CONNECT : PHASE_HELLO, machine ? (uint64_t)machine->kind->hello_sec * 1000000 : UINT64_MAX);
 	if (open_outputs(a) == 0) {
-		if (strcmp(o->serial, "stdio") == 0)
+		if (strcmp(o->serial, "stdio") == 0 && !a->player)
 			input_start();
 		while (a->phase != PHASE_OVER) {
 			prepare(a, &p);
@@ -504,7 +549,7 @@ int attend(const struct options *o, struct machine *machine, int line_fd, uint32
 				say("poll: %s", strerror(errno));
 				break;
 			}
-			turn(a, &p, rate);
+			turn(a, &p, source->rate);
 		}
 	}
 	close_all(a);

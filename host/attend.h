@@ -12,6 +12,8 @@
 #include "host/line.h"
 #include "host/machine.h"
 #include "host/options.h"
+#include "host/player.h"
+#include "host/record.h"
 #include "host/session.h"
 #include "host/sink.h"
 #include "host/text.h"
@@ -28,12 +30,14 @@ enum phase {
 
 struct attend {
 	const struct options *o;
-	struct machine *machine; /* NULL: `view` */
+	struct machine *machine; /* NULL: `view`, `replay` */
+	struct player *player;	 /* NULL: `run`, `view` */
 	int signal_fd;
 	struct session session;
 	struct line line;
 	struct vnc *vnc;
 	struct control *control;
+	struct recorder recorder;
 	struct control_env env;
 	struct sink serial, log;
 	struct tail serial_text, log_text, banner;
@@ -51,13 +55,17 @@ struct attend {
 	struct text parked;    /* its report on a guest that went wrong */
 };
 
-/**
- * Runs a session to its end.
- * @machine  started, its emulator connects to machine->listen_fd; NULL: line_fd is the open line
- * @rate     the line's limit in bytes a second that we have to keep, 0 for none; window_rate: how fast the line is, 0: fast
- * Returns the exit status of the tool. Everything but the machine is closed.
- */
-int attend(const struct options *o, struct machine *machine, int line_fd, uint32_t rate, uint32_t window_rate, int signal_fd);
+/* What is attended: one of machine, line_fd and player. */
+struct attend_source {
+	struct machine *machine; /* started, its emulator connects to machine->listen_fd; or NULL */
+	int line_fd;		 /* an open line, or -1 */
+	struct player *player;	 /* an open recording, or NULL */
+	uint32_t rate;		 /* the line's limit in bytes a second that we have to keep, 0 for none */
+	uint32_t window_rate;	 /* how fast the line is, 0: fast */
+};
+
+/** Runs a session to its end. Returns the exit status of the tool. Everything but the machine and the player is closed. */
+int attend(const struct options *o, const struct attend_source *source, int signal_fd);
 
 /** attend_report.c: says what went wrong, with all that is known: the banner, the emulator's and Bochs' logs. */
 void attend_report(const struct attend *a);

@@ -4,6 +4,8 @@
 
 int command_run(int argc, char **argv);
 int command_view(int argc, char **argv);
+int command_replay(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_ctl(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_list(int argc, char **argv);
@@ -11,6 +13,7 @@ int command_doctor(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
 /* What `tessera help COMMAND` prints, on stdout. */
+void help_export(void);
 void help_ctl(void);
 void help_wait(void);
 void help_list(void);

@@ -141,9 +141,10 @@ static void answer_stats(struct control_client *c, int result, const char *text,
 	text_free(&t);
 }
 
-static const char *reason(int result)
+const char *control_reason(int result)
 {
 	switch (-result) {
+	case EROFS: return "this is a recording";
 	case ENOSYS: return "not supported";
 	case ETIMEDOUT: return "the VMM did not answer";
 	case ECONNRESET: return "the run ended";
@@ -163,7 +164,7 @@ static void on_vmm_reply(void *arg, int result, const char *text, size_t len)
 	if (c->wants_stats) {
 		answer_stats(c, result, text, len);
 	} else if (result < 0) {
-		control_answerf(c, "error", "%s%s%.*s", reason(result), len ? ": " : "", (int)len, text);
+		control_answerf(c, "error", "%s%s%.*s", control_reason(result), len ? ": " : "", (int)len, text);
 	} else if (c->json && json_valid(text, len)) {
 		control_answer(c, "ok", text, len);
 	} else if (c->json) {
@@ -186,7 +187,7 @@ static void ask_vmm(struct control_client *c, const char *line)
 	else if (c->wants_stats)
 		answer_stats(c, err, "", 0);
 	else
-		control_answerf(c, "error", "%s", reason(err));
+		control_answerf(c, "error", "%s", control_reason(err));
 }
 
 static void do_stats(struct control_client *c, const char *args)
@@ -200,9 +201,9 @@ static const struct {
 	const char *name;
 	void (*run)(struct control_client *c, const char *args);
 } commands[] = {
-	{ "heads", do_heads }, { "screenshot", do_screenshot }, { "log", do_log },
-	{ "quit", do_quit },   { "stats", do_stats },		{ "wait", control_wait_begin },
-	{ "type", control_type }, { "key", control_key }, { "click", control_click },
+	{ "heads", do_heads },	  { "screenshot", do_screenshot }, { "log", do_log },
+	{ "quit", do_quit },	  { "stats", do_stats },	   { "wait", control_wait_begin },
+	{ "type", control_type }, { "key", control_key },	   { "click", control_click },
 };
 
 static void run_line(struct control_client *c)

@@ -57,4 +57,7 @@ void control_wait_end(struct control_client *c);
 void control_answer(struct control_client *c, const char *status, const char *text, size_t len);
 void control_answerf(struct control_client *c, const char *status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/** What a negative errno of the session means to the user. */
+const char *control_reason(int result);
+
 #endif

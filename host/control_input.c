@@ -51,7 +51,7 @@ static int press(struct session *s, uint16_t code, bool with_shift)
 static void done(struct control_client *c, int err)
 {
 	if (err)
-		control_answerf(c, "error", "not all of it was sent: %s", strerror(-err));
+		control_answerf(c, "error", "not all of it was sent: %s", control_reason(err));
 	else
 		control_answerf(c, "ok", "done");
 }

@@ -15,7 +15,9 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run, options_help_run, "run a guest under Tessera in an emulator and show its heads" },
 	{ "view", command_view, options_help_view, "attach to a machine that runs Tessera: a serial port or a socket" },
-	{ "ctl", command_ctl, help_ctl, "ask a run: heads, screenshot, stats, log, quit, ranges" },
+	{ "replay", command_replay, options_help_replay, "play what 'run' or 'view' recorded" },
+	{ "export", command_export, help_export, "make a PNG or an MP4 of a recording" },
+	{ "ctl", command_ctl, help_ctl, "ask a run, or tell it: heads, screenshot, type, key, reset, stats ..." },
 	{ "wait", command_wait, help_wait, "wait until a run shows or prints something" },
 	{ "bench", command_bench, help_bench, "what exits and the tracker cost; what the codec makes of recordings" },
 	{ "list", command_list, help_list, "name the guests of guest-tests/" },

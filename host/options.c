@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "host/options_groups.h"
 #include "host/paths.h"
 #include "host/say.h"
 #include "host/table.h"
@@ -21,17 +22,7 @@ enum {
 	OPT_INITRD,
 	OPT_DETERMINISTIC,
 	OPT_EMULATOR_ARG,
-	OPT_VIEW,
-	OPT_LISTEN,
-	OPT_SCREENSHOT,
-	OPT_SERIAL,
-	OPT_LOG,
-	OPT_BAUD,
-	OPT_LINE_ERRORS,
-	OPT_STATS,
-	OPT_TIMEOUT,
-	OPT_CONTROL,
-	OPT_QEMU_EXIT,
+	OPT_SPEED,
 };
 
 static const struct argp_option machine_options[] = {
@@ -49,29 +40,6 @@ static const struct argp_option machine_options[] = {
 	{ 0 }
 };
 
-static const struct argp_option line_options[] = {
-	{ "view", OPT_VIEW, "HOW", 0, "auto, vnc or none (auto: vnc)", 2 },
-	{ "listen", OPT_LISTEN, "ADDR:PORT", 0, "where VNC listens: head N at PORT+N (loopback, the first free port from 5900 on)",
-	  2 },
-	{ "screenshot", OPT_SCREENSHOT, "DIR", 0, "leave DIR/head0.png ... at the end and when the guest asks", 2 },
-	{ "serial", OPT_SERIAL, "WHERE", 0, "the guest's serial port: stdio, null or a file", 2 },
-	{ "log", OPT_LOG, "FILE", 0, "the VMM's log (stderr with -v)", 2 },
-	{ "verbose", 'v', NULL, 0, "say more, show the VMM's log", 2 },
-	{ "baud", OPT_BAUD, "N", 0, "the line's speed (the machine's own)", 2 },
-	{ "line-errors", OPT_LINE_ERRORS, "SPEC", 0, "inject faults: flip=1e-4,drop=1e-4,dup=1e-4,cut=30s,seed=N", 2 },
-	{ "stats", OPT_STATS, "FILE", 0, "leave counters there as JSON", 2 },
-	{ "timeout", OPT_TIMEOUT, "SEC", 0, "give up after this time, with status 124", 2 },
-	{ "control", OPT_CONTROL, "SOCKET", 0, "where 'tessera ctl' finds this run", 2 },
-	{ "qemu-exit", OPT_QEMU_EXIT, NULL, 0, "status 1 for a debug exit with 0, as QEMU has it", 2 },
-	{ 0 }
-};
-
-static int bad(const char *option, const char *arg, const char *expected)
-{
-	say("--%s %s: expected %s", option, arg, expected);
-	return EINVAL;
-}
-
 static int one_of(const char *option, const char *arg, const char *const *names, const char **out)
 {
 	char all[128] = "";
@@ -83,19 +51,7 @@ static int one_of(const char *option, const char *arg, const char *const *names,
 		}
 		strcat(strcat(all, all[0] ? ", " : ""), *n);
 	}
-	return bad(option, arg, all);
-}
-
-static int number(const char *option, const char *arg, unsigned min, unsigned max, unsigned *out)
-{
-	uint64_t v;
-
-	if (spec_number(arg, min, max, &v) < 0) {
-		say("--%s %s: expected a number from %u to %u", option, arg, min, max);
-		return EINVAL;
-	}
-	*out = (unsigned)v;
-	return 0;
+	return options_bad(option, arg, all);
 }
 
 static int add_module(struct options *o, char *arg, bool with_args)
@@ -114,7 +70,7 @@ static int add_module(struct options *o, char *arg, bool with_args)
 static int add_emulator_arg(struct options *o, const char *arg)
 {
 	if (o->emulator_arg_count == sizeof(o->emulator_arg) / sizeof(*o->emulator_arg))
-		return bad("emulator-arg", arg, "fewer of them");
+		return options_bad("emulator-arg", arg, "fewer of them");
 	o->emulator_arg[o->emulator_arg_count++] = arg;
 	return 0;
 }
@@ -143,8 +99,8 @@ static error_t machine_parse(int key, char *arg, struct argp_state *state)
 			return 0;
 		say("%s", why);
 		return EINVAL;
-	case OPT_MEMORY: return number("memory", arg, 4, 3072, &o->memory_mib);
-	case OPT_CPUS: return number("cpus", arg, 1, 64, &o->cpus);
+	case OPT_MEMORY: return options_number("memory", arg, 4, 3072, &o->memory_mib);
+	case OPT_CPUS: return options_number("cpus", arg, 1, 64, &o->cpus);
 	case OPT_MODULE: return add_module(o, arg, true);
 	case OPT_INITRD: return add_module(o, arg, false);
 	case OPT_DETERMINISTIC: o->deterministic = true; return 0;
@@ -153,74 +109,17 @@ static error_t machine_parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int parse_view(struct options *o, const char *arg)
-{
-	static const char *const later[] = { "window", "web" };
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
-		if (strcmp(arg, later[i]) == 0) {
-			say("--view %s does not exist yet: use --view vnc and a VNC viewer, or --view none", arg);
-			return EINVAL;
-		}
-	}
-	if (strcmp(arg, "auto") == 0)
-		o->view = VIEW_AUTO;
-	else if (strcmp(arg, "vnc") == 0)
-		o->view = VIEW_VNC;
-	else if (strcmp(arg, "none") == 0)
-		o->view = VIEW_NONE;
-	else
-		return bad("view", arg, "auto, vnc or none");
-	return 0;
-}
-
-static int parse_timeout(struct options *o, const char *arg)
-{
-	char *end;
-	double sec = strtod(arg, &end);
-
-	if (end == arg || *end || !(sec > 0) || sec > 1e9)
-		return bad("timeout", arg, "seconds");
-	o->timeout_us = (uint64_t)(sec * 1e6);
-	return 0;
-}
-
-static error_t line_parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *o = state->input;
-	const char *why;
-
-	switch (key) {
-	case OPT_VIEW: return parse_view(o, arg);
-	case OPT_LISTEN:
-		o->listen_set = true;
-		return spec_listen(arg, o->listen_addr, &o->listen_port) < 0 ? bad("listen", arg, "ADDR:PORT, an IPv4 address") : 0;
-	case OPT_SCREENSHOT: o->screenshot_dir = arg; return 0;
-	case OPT_SERIAL: o->serial = arg; return 0;
-	case OPT_LOG: o->log_file = arg; return 0;
-	case 'v': o->verbose = true; return 0;
-	case OPT_BAUD: return number("baud", arg, 300, 4000000, &o->baud);
-	case OPT_LINE_ERRORS:
-		if (spec_faults(arg, &o->faults, &why) == 0)
-			return 0;
-		say("%s", why);
-		return EINVAL;
-	case OPT_STATS: o->stats_file = arg; return 0;
-	case OPT_TIMEOUT: return parse_timeout(o, arg);
-	case OPT_CONTROL: o->control = arg; return 0;
-	case OPT_QEMU_EXIT: o->qemu_exit = true; return 0;
-	default: return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp machine_argp = { .options = machine_options, .parser = machine_parse };
-static const struct argp line_argp = { .options = line_options, .parser = line_parse };
 static const struct argp_child run_children[] = { { &machine_argp, 0, "The machine and the guest:", 1 },
-						  { &line_argp, 0, "The line and what is shown of it:", 2 },
+						  { &options_line_argp, 0, "The line:", 2 },
+						  { &options_show_argp, 0, "What is shown, kept and asked:", 3 },
 						  { 0 } };
-static const struct argp_child view_children[] = { { &line_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child view_children[] = { { &options_line_argp, 0, "The line:", 1 },
+						   { &options_show_argp, 0, "What is shown, kept and asked:", 2 },
+						   { 0 } };
+static const struct argp_child replay_children[] = { { &options_show_argp, 0, NULL, 2 }, { 0 } };
 
-/* The one argument, GUEST or DEVICE; all children get the same input. */
+/* The one argument, GUEST, DEVICE or FILE; all children get the same input. */
 static error_t top_parse(int key, char *arg, struct argp_state *state, unsigned children)
 {
 	struct options *o = state->input;
@@ -232,7 +131,7 @@ static error_t top_parse(int key, char *arg, struct argp_state *state, unsigned 
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->guest) {
-			say("unexpected argument '%s' (a guest's own arguments go behind --)", arg);
+			say("unexpected argument '%s'%s", arg, children == 3 ? " (a guest's own arguments go behind --)" : "");
 			return EINVAL;
 		}
 		o->guest = arg;
@@ -243,12 +142,34 @@ static error_t top_parse(int key, char *arg, struct argp_state *state, unsigned 
 
 static error_t run_parse(int key, char *arg, struct argp_state *state)
 {
-	return top_parse(key, arg, state, 2);
+	return top_parse(key, arg, state, 3);
 }
 
 static error_t view_parse(int key, char *arg, struct argp_state *state)
 {
-	return top_parse(key, arg, state, 1);
+	return top_parse(key, arg, state, 2);
+}
+
+static const struct argp_option replay_options[] = {
+	{ "speed", OPT_SPEED, "X", 0, "how fast: 2 is twice as fast, max does not wait (1)", 1 },
+	{ 0 },
+};
+
+static int parse_speed(struct options *o, const char *arg)
+{
+	char *end;
+
+	o->speed = strtod(arg, &end);
+	if (strcmp(arg, "max") == 0)
+		o->speed = 0;
+	else if (end == arg || *end || !(o->speed >= 1e-3) || o->speed > 1e6)
+		return options_bad("speed", arg, "a number above 0, or max");
+	return 0;
+}
+
+static error_t replay_parse(int key, char *arg, struct argp_state *state)
+{
+	return key == OPT_SPEED ? parse_speed(state->input, arg) : top_parse(key, arg, state, 1);
 }
 
 static const struct argp run_argp = {
@@ -267,6 +188,18 @@ static const struct argp view_argp = {
 	.args_doc = "DEVICE",
 	.doc = "Attaches to a machine that already runs Tessera.\vDEVICE is a serial port (/dev/ttyUSB0), unix:PATH or "
 	       "tcp:HOST:PORT.",
+};
+
+static const struct argp replay_argp = {
+	.options = replay_options,
+	.parser = replay_parse,
+	.children = replay_children,
+	.args_doc = "FILE",
+	.doc = "Plays what 'tessera run --record FILE' or 'tessera view --record FILE' recorded.\vA recording that is damaged or "
+	       "cut off plays "
+	       "to its last good frame; the status is 125 then. Shown in a window or to a browser or viewer, the last picture "
+	       "stays "
+	       "until Ctrl-C or 'tessera ctl quit'.",
 };
 
 /*
@@ -300,7 +233,7 @@ int options_parse(const struct argp *argp, const char *name, int argc, char **ar
 static void set_defaults(struct options *o)
 {
 	*o = (struct options){
-		.machine = "auto", .paging = "hap", .dirty = "auto", .memory_mib = 128, .cpus = 1, .serial = "stdio"
+		.machine = "auto", .paging = "hap", .dirty = "auto", .memory_mib = 128, .cpus = 1, .serial = "stdio", .speed = 1
 	};
 	strcpy(o->listen_addr, "127.0.0.1");
 	o->heads.count = 1;
@@ -404,6 +337,19 @@ int options_view(int argc, char **argv, struct options *o)
 	return err;
 }
 
+int options_replay(int argc, char **argv, struct options *o)
+{
+	int err;
+
+	set_defaults(o);
+	err = options_parse(&replay_argp, "replay", argc, argv, o);
+	if (!err && !o->guest) {
+		say("no recording given: 'tessera replay FILE'");
+		err = EXIT_USAGE;
+	}
+	return err;
+}
+
 void options_help_run(void)
 {
 	argp_help(&run_argp, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, (char *)"tessera run");
@@ -412,4 +358,9 @@ void options_help_run(void)
 void options_help_view(void)
 {
 	argp_help(&view_argp, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, (char *)"tessera view");
+}
+
+void options_help_replay(void)
+{
+	argp_help(&replay_argp, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, (char *)"tessera replay");
 }

@@ -1,4 +1,4 @@
-/* The options of `run` and `view`. */
+/* The options of `run`, `view` and `replay`. */
 #ifndef HOST_OPTIONS_H
 #define HOST_OPTIONS_H
 
@@ -29,7 +29,7 @@ struct options {
 	bool deterministic;
 	unsigned emulator_arg_count;
 	const char *emulator_arg[32];
-	const char *guest;	/* as typed; `view`: the device */
+	const char *guest;	/* as typed; `view`: the device; `replay`: the file */
 	const char *guest_file; /* the path it stands for */
 	int guest_argc;		/* the words after -- */
 	char **guest_argv;
@@ -38,11 +38,12 @@ struct options {
 	bool listen_set;
 	char listen_addr[16];
 	uint16_t listen_port;
-	const char *screenshot_dir, *serial, *log_file, *stats_file, *control;
+	const char *screenshot_dir, *serial, *log_file, *stats_file, *control, *record_file;
 	bool verbose, qemu_exit;
 	uint32_t baud; /* 0: the machine's own */
 	struct fault_rates faults;
 	uint64_t timeout_us; /* 0: none */
+	double speed;	     /* replay: 1 as it was, 0 as fast as can be */
 };
 
 /**
@@ -54,9 +55,13 @@ int options_run(int argc, char **argv, struct options *o);
 /** The same for `tessera view`. */
 int options_view(int argc, char **argv, struct options *o);
 
-/** Prints the help of `run` or `view` on stdout. */
+/** The same for `tessera replay`; guest is the recording. */
+int options_replay(int argc, char **argv, struct options *o);
+
+/** Prints the help of `run`, `view` or `replay` on stdout. */
 void options_help_run(void);
 void options_help_view(void);
+void options_help_replay(void);
 
 /**
  * Runs argp on argv under a subcommand's name: one line for an error, no exit. Returns 0 or EXIT_USAGE.

@@ -92,7 +92,7 @@ int command_run(int argc, char **argv)
 {
 	struct options o;
 	struct machine m;
-	uint32_t limit, rate;
+	struct attend_source source = { .machine = &m, .line_fd = -1 };
 	int err = options_run(argc, argv, &o), signal_fd, status;
 
 	if (err)
@@ -114,9 +114,9 @@ int command_run(int argc, char **argv)
 		return status && status != SIGCHLD ? 128 + status : err;
 	}
 	/* Bochs' UART has the speed that the VMM sets; QEMU's sends as fast as it can, so its limit is kept here. */
-	limit = m.kind->line_rate ? 0 : o.baud / 10;
-	rate = m.kind->line_rate ? (o.baud ? o.baud / 10 : m.kind->line_rate) : o.baud / 10;
-	status = attend(&o, &m, -1, limit, rate, signal_fd);
+	source.rate = m.kind->line_rate ? 0 : o.baud / 10;
+	source.window_rate = m.kind->line_rate ? (o.baud ? o.baud / 10 : m.kind->line_rate) : o.baud / 10;
+	status = attend(&o, &source, signal_fd);
 	machine_stop(&m);
 	child_cleanup();
 	close(signal_fd);

@@ -139,6 +139,14 @@ static void on_plain(void *arg, const uint8_t *data, size_t len)
 		s->ops->plain(s->arg, data, len);
 }
 
+static void on_frame(void *arg, const uint8_t *frame, size_t len)
+{
+	struct session *s = arg;
+
+	if (s->ops->frame)
+		s->ops->frame(s->arg, frame, len);
+}
+
 static void on_changed(void *arg, unsigned head, bool resized, unsigned x0, unsigned y0, unsigned x1, unsigned y1)
 {
 	struct session *s = arg;
@@ -152,6 +160,7 @@ static const struct link_ops link_ops = {
 	.disconnected = on_disconnected,
 	.stream = on_stream,
 	.display = on_display,
+	.frame = on_frame,
 	.plain = on_plain,
 };
 
@@ -164,19 +173,31 @@ uint32_t session_window(uint32_t rate)
 	return window < WINDOW_MIN ? WINDOW_MIN : window;
 }
 
-void session_restart(struct session *s)
+static void begin(struct session *s, uint32_t nonce)
 {
 	struct link_ring rings[LINK_STREAMS] = {
 		[LINK_CONTROL] = { .buf = s->ring[0], .size = SESSION_RING },
 		[LINK_SERIAL] = { .buf = s->ring[1], .size = SESSION_RING },
 		[LINK_INPUT] = { .buf = s->ring[2], .size = SESSION_RING },
 	};
-	uint32_t nonce = 0;
 
 	session_expire(s, true);
+	link_init(&s->link, LINK_HOST, &link_ops, s, rings, nonce, s->window);
+}
+
+void session_restart(struct session *s)
+{
+	uint32_t nonce = 0;
+
 	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
 		nonce = (uint32_t)now_us();
-	link_init(&s->link, LINK_HOST, &link_ops, s, rings, nonce, s->window);
+	begin(s, nonce);
+}
+
+void session_play(struct session *s, uint32_t nonce)
+{
+	s->played = true;
+	begin(s, nonce);
 }
 
 void session_init(struct session *s, const struct session_ops *ops, void *arg, uint32_t window)
@@ -220,6 +241,8 @@ int session_request(struct session *s, const char *text, uint64_t timeout_us, se
 	struct session_request *r = NULL;
 	int err;
 
+	if (s->played)
+		return -EROFS;
 	if (!s->link.up || s->broken)
 		return -ENOTCONN;
 	if (len > sizeof(body) - 4)
@@ -257,7 +280,7 @@ uint64_t session_expire(struct session *s, bool all)
 
 size_t session_serial_room(const struct session *s)
 {
-	return s->link.up ? link_room(&s->link, LINK_SERIAL) : 0;
+	return s->link.up && !s->played ? link_room(&s->link, LINK_SERIAL) : 0;
 }
 
 size_t session_serial_in(struct session *s, const void *data, size_t len)
@@ -270,11 +293,18 @@ size_t session_serial_in(struct session *s, const void *data, size_t len)
 	return len;
 }
 
+static int send_input(struct session *s, uint8_t type, const void *body, size_t len)
+{
+	if (s->played)
+		return -EROFS;
+	return s->link.up ? send_message(s, LINK_INPUT, type, body, len) : -ENOTCONN;
+}
+
 int session_key(struct session *s, bool down, uint16_t scancode)
 {
 	uint8_t body[3] = { down, (uint8_t)scancode, (uint8_t)(scancode >> 8) };
 
-	return s->link.up ? send_message(s, LINK_INPUT, MSG_KEY, body, sizeof(body)) : -ENOTCONN;
+	return send_input(s, MSG_KEY, body, sizeof(body));
 }
 
 int session_pointer(struct session *s, unsigned head, unsigned x, unsigned y, uint8_t buttons, int wheel)
@@ -289,5 +319,5 @@ int session_pointer(struct session *s, unsigned head, unsigned x, unsigned y, ui
 					      : wheel < -127 ? -127
 							     : wheel) };
 
-	return s->link.up ? send_message(s, LINK_INPUT, MSG_POINTER, body, sizeof(body)) : -ENOTCONN;
+	return send_input(s, MSG_POINTER, body, sizeof(body));
 }

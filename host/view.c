@@ -12,8 +12,8 @@
 int command_view(int argc, char **argv)
 {
 	struct options o;
-	uint32_t limit, rate;
-	int err = options_view(argc, argv, &o), signal_fd, fd, status;
+	struct attend_source source = { 0 };
+	int err = options_view(argc, argv, &o), signal_fd, status;
 
 	if (err)
 		return err;
@@ -21,12 +21,12 @@ int command_view(int argc, char **argv)
 	signal_fd = child_signals();
 	if (signal_fd < 0)
 		return EXIT_TOOL;
-	fd = line_open(o.guest, o.baud);
-	if (fd < 0)
+	source.line_fd = line_open(o.guest, o.baud);
+	if (source.line_fd < 0)
 		return EXIT_TOOL;
-	limit = line_is_socket(o.guest) ? o.baud / 10 : 0;
-	rate = line_is_socket(o.guest) ? limit : (o.baud ? o.baud : TTY_BAUD) / 10;
-	status = attend(&o, NULL, fd, limit, rate, signal_fd);
+	source.rate = line_is_socket(o.guest) ? o.baud / 10 : 0;
+	source.window_rate = line_is_socket(o.guest) ? source.rate : (o.baud ? o.baud : TTY_BAUD) / 10;
+	status = attend(&o, &source, signal_fd);
 	child_cleanup();
 	close(signal_fd);
 	return status;

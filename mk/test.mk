@@ -23,6 +23,7 @@ $(BUILD)/tests/pngcrc: tests/tools/pngcrc.c
 	$(Q)$(HOSTCC) -O2 $(WARN) -o $@ $< -lpng -lz
 
 test: all $(UNIT_BIN) $(BUILD)/tests/pngcrc
+	@sh tests/tools/deps.sh $(DEPS_TEST)
 	@$(MAKE) --no-print-directory linux-files || echo "make test: no Linux to test with; that test is skipped"
 	@BUILD=$(BUILD) ONLY="$(ONLY)" bash tests/run
 

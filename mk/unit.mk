@@ -7,7 +7,7 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -I. -fsanitize=address,undefined -fno-sanitize-
 unit: $(UNIT_BIN)
 	@set -e; for t in $(UNIT_BIN); do echo "== $$(basename $$t)"; $$t; done
 
-unit_links = $(shell sed -n 's/^.*links: *\([^*]*\)\*\/.*$$/\1/p' $(1))
+unit_links = $(wildcard $(shell sed -n 's/^.*links: *\(.*\) \*\/.*$$/\1/p' $(1)))
 unit_libs = $(shell sed -n 's/^.*libs: *\([^*]*\)\*\/.*$$/\1/p' $(1))
 .SECONDEXPANSION:
 $(BUILD)/unit/%: tests/unit/%.c $$(call unit_links,tests/unit/%.c) Makefile mk/unit.mk

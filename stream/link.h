@@ -111,6 +111,8 @@ struct link_ops {
 	size_t (*build)(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie);
 	/* VMM: what became of a datagram. */
 	void (*answer)(void *arg, const struct dtx_cookie *cookie, bool ok);
+	/* Every frame whose CRC was right, before it is acted upon: its type and what follows, without the CRC. */
+	void (*frame)(void *arg, const uint8_t *frame, size_t len);
 	/* Line bytes outside of frames: a banner, another program's noise; within a session only lines of printable text. Host only. */
 	void (*plain)(void *arg, const uint8_t *data, size_t len);
 };

@@ -241,6 +241,8 @@ static void end_of_chunk(struct link *l, uint64_t now_us)
 			struct body b = { .at = l->in + 1, .len = (size_t)len - 5 };
 
 			l->rx_frames++;
+			if (l->ops->frame)
+				l->ops->frame(l->arg, l->in, (size_t)len - 4);
 			rx_frame(l, l->in[0], b, now_us);
 		} else {
 			l->rx_bad++;

@@ -5,10 +5,9 @@
 /* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/child.c host/control.c */
 /* links: host/control_client.c host/control_input.c host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c */
 /* links: host/json.c host/keys.c host/kvm.c host/line.c host/machine.c host/machine_bochs.c */
-/* links: host/machine_qemu.c host/options.c host/paths.c host/png.c host/pollset.c host/say.c host/session.c */
-/* links: host/sink.c host/spec.c host/table.c host/text.c host/vnc.c stream/cobs.c stream/codec.c stream/picture.c */
-/* links: stream/crc32.c stream/crc32c.c stream/display_rx.c stream/display_tx.c stream/link.c */
-/* links: stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/proto.c */
+/* links: host/machine_qemu.c host/options.c host/options_show.c host/paths.c host/player.c host/png.c host/pollset.c host/record.c */
+/* links: host/recording.c host/say.c host/session.c host/sink.c host/spec.c host/table.c host/text.c host/vnc.c */
+/* links: stream/[a-z]*.c */
 /* libs: -lpng -lvncserver -lvncclient -lz */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -86,7 +85,7 @@ static int run(enum fake_end end, struct options *o, uint32_t rate)
 	pid_t pid = fake_vmm(end, &fd);
 
 	assert_true(pid > 0);
-	status = attend(o, NULL, fd, rate, rate, signal_fd);
+	status = attend(o, &(struct attend_source){ .line_fd = fd, .rate = rate, .window_rate = rate }, signal_fd);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return status;
@@ -187,6 +186,42 @@ static void a_bad_line_costs_nothing_but_time(void **state)
 		assert_serial();
 		drop(&o);
 	}
+}
+
+static int replay(struct options *o, const char *file)
+{
+	struct player p;
+	int status;
+
+	assert_int_equal(player_open(&p, file, 0), 0);
+	status = attend(o, &(struct attend_source){ .line_fd = -1, .player = &p }, signal_fd);
+	player_close(&p);
+	return status;
+}
+
+/* Whatever the line lost: the recording has what this end saw, and gives the same pictures and text again, and no exit status. */
+static void a_recording_gives_the_same_again(void **state)
+{
+	struct options o = options();
+	char file[] = "/tmp/tessera-test-rec-XXXXXX";
+
+	(void)state;
+	close(mkstemp(file));
+	o.faults = (struct fault_rates){ .flip = 3e-4, .drop = 1e-4, .seed = 5 };
+	o.record_file = file;
+	assert_int_equal(run(FAKE_DEBUG_EXIT, &o, 0), 43);
+	drop(&o);
+	o = options();
+	assert_int_equal(replay(&o, file), 0);
+	assert_shots();
+	assert_serial();
+	drop(&o);
+	/* Cut off, it plays what it has. */
+	o = options();
+	assert_int_equal(truncate(file, 4000), 0);
+	assert_int_equal(replay(&o, file), EXIT_TOOL);
+	drop(&o);
+	unlink(file);
 }
 
 static void a_slow_line_is_slow(void **state)
@@ -439,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_step_is_exact), cmocka_unit_test(a_bad_line_costs_nothing_but_time),
+		cmocka_unit_test(a_recording_gives_the_same_again),
 		cmocka_unit_test(a_slow_line_is_slow), cmocka_unit_test(ends),
 		cmocka_unit_test(time_runs_out),       cmocka_unit_test(a_signal_ends_it),
 		cmocka_unit_test(answers_are_right),   cmocka_unit_test(a_viewer_sees_and_types),

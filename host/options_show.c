@@ -1,0 +1,140 @@
+/* options_groups.h: the line, and what is shown, kept and asked */
+#include "host/options_groups.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/options.h"
+#include "host/say.h"
+#include "host/spec.h"
+
+enum {
+	OPT_BAUD = 512,
+	OPT_LINE_ERRORS,
+	OPT_RECORD,
+	OPT_QEMU_EXIT,
+	OPT_VIEW,
+	OPT_LISTEN,
+	OPT_SCREENSHOT,
+	OPT_SERIAL,
+	OPT_LOG,
+	OPT_STATS,
+	OPT_TIMEOUT,
+	OPT_CONTROL,
+};
+
+static const struct argp_option line_options[] = {
+	{ "baud", OPT_BAUD, "N", 0, "the line's speed (the machine's own)", 0 },
+	{ "line-errors", OPT_LINE_ERRORS, "SPEC", 0, "inject faults: flip=1e-4,drop=1e-4,dup=1e-4,cut=30s,seed=N", 0 },
+	{ "record", OPT_RECORD, "FILE", 0, "keep what comes over the line, for 'tessera replay' and 'export'", 0 },
+	{ "qemu-exit", OPT_QEMU_EXIT, NULL, 0, "status 1 for a debug exit with 0, as QEMU has it", 0 },
+	{ 0 },
+};
+
+static const struct argp_option show_options[] = {
+	{ "view", OPT_VIEW, "HOW", 0, "auto, vnc or none (auto: vnc)", 0 },
+	{ "listen", OPT_LISTEN, "ADDR:PORT", 0, "where VNC listens: head N at PORT+N (loopback, the first free port from 5900 on)",
+	  0 },
+	{ "screenshot", OPT_SCREENSHOT, "DIR", 0, "leave DIR/head0.png ... at the end and when the guest asks", 0 },
+	{ "serial", OPT_SERIAL, "WHERE", 0, "the guest's serial port: stdio, null or a file", 0 },
+	{ "log", OPT_LOG, "FILE", 0, "the VMM's log (stderr with -v)", 0 },
+	{ "verbose", 'v', NULL, 0, "say more, show the VMM's log", 0 },
+	{ "stats", OPT_STATS, "FILE", 0, "leave counters there as JSON", 0 },
+	{ "timeout", OPT_TIMEOUT, "SEC", 0, "give up after this time, with status 124", 0 },
+	{ "control", OPT_CONTROL, "SOCKET", 0, "where 'tessera ctl' finds this run", 0 },
+	{ 0 },
+};
+
+int options_bad(const char *option, const char *arg, const char *expected)
+{
+	say("--%s %s: expected %s", option, arg, expected);
+	return EINVAL;
+}
+
+int options_number(const char *option, const char *arg, unsigned min, unsigned max, unsigned *out)
+{
+	uint64_t v;
+
+	if (spec_number(arg, min, max, &v) < 0) {
+		say("--%s %s: expected a number from %u to %u", option, arg, min, max);
+		return EINVAL;
+	}
+	*out = (unsigned)v;
+	return 0;
+}
+
+static error_t line_parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	const char *why;
+
+	switch (key) {
+	case OPT_BAUD: return options_number("baud", arg, 300, 4000000, &o->baud);
+	case OPT_LINE_ERRORS:
+		if (spec_faults(arg, &o->faults, &why) == 0)
+			return 0;
+		say("%s", why);
+		return EINVAL;
+	case OPT_RECORD: o->record_file = arg; return 0;
+	case OPT_QEMU_EXIT: o->qemu_exit = true; return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int parse_view(struct options *o, const char *arg)
+{
+	static const char *const later[] = { "window", "web" };
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
+		if (strcmp(arg, later[i]) == 0) {
+			say("--view %s does not exist yet: use --view vnc and a VNC viewer, or --view none", arg);
+			return EINVAL;
+		}
+	}
+	if (strcmp(arg, "auto") == 0)
+		o->view = VIEW_AUTO;
+	else if (strcmp(arg, "vnc") == 0)
+		o->view = VIEW_VNC;
+	else if (strcmp(arg, "none") == 0)
+		o->view = VIEW_NONE;
+	else
+		return options_bad("view", arg, "auto, vnc or none");
+	return 0;
+}
+
+static int parse_timeout(struct options *o, const char *arg)
+{
+	char *end;
+	double sec = strtod(arg, &end);
+
+	if (end == arg || *end || !(sec > 0) || sec > 1e9)
+		return options_bad("timeout", arg, "seconds");
+	o->timeout_us = (uint64_t)(sec * 1e6);
+	return 0;
+}
+
+static error_t show_parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case OPT_VIEW: return parse_view(o, arg);
+	case OPT_LISTEN:
+		o->listen_set = true;
+		if (spec_listen(arg, o->listen_addr, &o->listen_port) == 0)
+			return 0;
+		return options_bad("listen", arg, "ADDR:PORT, an IPv4 address");
+	case OPT_SCREENSHOT: o->screenshot_dir = arg; return 0;
+	case OPT_SERIAL: o->serial = arg; return 0;
+	case OPT_LOG: o->log_file = arg; return 0;
+	case 'v': o->verbose = true; return 0;
+	case OPT_STATS: o->stats_file = arg; return 0;
+	case OPT_TIMEOUT: return parse_timeout(o, arg);
+	case OPT_CONTROL: o->control = arg; return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp options_line_argp = { .options = line_options, .parser = line_parse };
+const struct argp options_show_argp = { .options = show_options, .parser = show_parse };
