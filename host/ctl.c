@@ -18,6 +18,7 @@
 #include "host/text.h"
 
 #define EXIT_REFUSED 1
+#define LOOK_US 20000 /* between looks for a run that may begin */
 
 static int connect_to(const char *path)
 {
@@ -38,8 +39,9 @@ static int connect_to(const char *path)
 	return err;
 }
 
-/* The only run of this user. Sockets that nobody listens on any more are removed on the way. */
-static int connect_to_only(void)
+/* The only run of this user, or -1; quiet: without saying that there is none. Sockets that nobody listens on are removed on the
+ * way. */
+static int connect_to_only(bool quiet)
 {
 	char *dir = paths_runtime();
 	struct text names = { 0 };
@@ -69,7 +71,7 @@ static int connect_to_only(void)
 	}
 	if (d)
 		closedir(d);
-	if (!count) {
+	if (!count && !quiet) {
 		say("nothing is running (no socket in %s)", dir ? dir : "the runtime directory");
 	} else if (count > 1) {
 		say("%u runs: say which with --control:%s", count, text_str(&names));
@@ -94,19 +96,34 @@ static int send_all(int fd, const char *s, size_t len)
 	return 0;
 }
 
+/*
+ * Connects to the run, which may be about to start: it is looked for until until_us. Returns a descriptor, or -1 having said why.
+ */
+static int connect_by(const char *socket_path, uint64_t until_us)
+{
+	for (;;) {
+		bool last = now_us() >= until_us;
+		int fd = socket_path ? connect_to(socket_path) : connect_to_only(!last);
+
+		if (fd >= 0)
+			return fd;
+		if (last || (socket_path && fd != -ENOENT && fd != -ECONNREFUSED)) {
+			if (socket_path)
+				say("%s: %s", socket_path, strerror(-fd));
+			return -1;
+		}
+		usleep(LOOK_US);
+	}
+}
+
 /* Sends one request and prints the answer. Returns the exit status. */
-static int ask(const char *socket_path, const char *request)
+static int ask(int fd, const char *request)
 {
 	struct text answer = { 0 };
-	int fd = socket_path ? connect_to(socket_path) : connect_to_only(), status = EXIT_REFUSED;
+	int status = EXIT_REFUSED;
 	char buf[4096], *line;
 	ssize_t n;
 
-	if (fd < 0) {
-		if (socket_path)
-			say("%s: %s", socket_path, strerror(-fd));
-		return EXIT_TOOL;
-	}
 	line = xprintf("%s\n", request);
 	if (send_all(fd, line, strlen(line)) == 0)
 		while ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR))
@@ -185,8 +202,19 @@ static const struct argp ctl_argp = {
 	.options = ctl_options,
 	.parser = ctl_parse,
 	.args_doc = "COMMAND [ARG...]",
-	.doc = "Asks a run.\vCommands: heads (what each shows, with its CRC-32); screenshot DIR; stats; log; quit; ranges (of "
-	       "memory whose writes are tracked: the heads' and the guest's own). Any other command goes to the VMM.",
+	.doc = "Asks a run, or tells it.\vCommands:\n"
+	       "  heads                 what each shows, with its CRC-32\n"
+	       "  plug N WxH, unplug N, resize N WxH\n"
+	       "  screenshot DIR        leave DIR/head0.png ...\n"
+	       "  type TEXT             keys for each character; \\n is Enter, \\t Tab\n"
+	       "  key NAME...           keys pressed together: ctrl alt delete\n"
+	       "  click HEAD X Y        the left button\n"
+	       "  pause, resume, reset, nmi\n"
+	       "  registers             the guest's CPU\n"
+	       "  ranges                of memory whose writes are tracked: the heads' and the guest's own\n"
+	       "  stats, log            counters; the VMM's log\n"
+	       "  quit                  end the run\n"
+	       "Status 1: refused, with the reason.",
 };
 
 int command_ctl(int argc, char **argv)
@@ -194,15 +222,19 @@ int command_ctl(int argc, char **argv)
 	struct ctl_options o = { 0 };
 	int err = options_parse(&ctl_argp, "ctl", argc, argv, &o);
 	char *request;
+	int fd;
 
 	if (!err && !o.words.len) {
-		say("no command given: heads, screenshot DIR, stats, log, quit, ranges");
+		say("no command given ('tessera help ctl' names them)");
 		err = EXIT_USAGE;
 	}
 	if (err)
 		return err;
+	fd = connect_by(o.control, 0);
+	if (fd < 0)
+		return EXIT_TOOL;
 	request = xprintf("%s%s", o.json ? "json " : "", text_str(&o.words));
-	err = ask(o.control, request);
+	err = ask(fd, request);
 	free(request);
 	text_free(&o.words);
 	return err;
@@ -230,7 +262,7 @@ static const struct argp_option wait_options[] = {
 	{ "crc", OPT_CRC, "C", 0, "its CRC-32, eight hex digits", 1 },
 	{ "still", OPT_STILL, "MS", 0, "until no head has changed for so long", 2 },
 	{ "text-log", OPT_TEXT, "REGEX", 0, "until a line of the guest's serial output matches; lines before now count", 3 },
-	{ "timeout", OPT_TIMEOUT, "SEC", 0, "give up, with status 124", 4 },
+	{ "timeout", OPT_TIMEOUT, "SEC", 0, "give up, with status 124; until then the run may begin, too", 4 },
 	{ 0 },
 };
 
@@ -247,53 +279,65 @@ static bool hex32(const char *s)
 	return *s && strlen(s) <= 8 && strspn(s, "0123456789abcdefABCDEF") == strlen(s);
 }
 
-/* The request, or NULL having said what is wrong. */
+/* What to wait for, without the time-out; or NULL having said what is wrong. */
 static char *wait_request(const struct ctl_options *o)
 {
-	char *end, *time = xstrdup(""), *request = NULL;
-	double sec = o->timeout ? strtod(o->timeout, &end) : 1;
 	uint64_t n;
 
-	if (o->timeout && (end == o->timeout || *end || !(sec > 0) || sec > 1e9)) {
-		say("--timeout %s: expected seconds", o->timeout);
-		free(time);
-		return NULL;
-	}
-	if (o->timeout) {
-		free(time);
-		time = xprintf("timeout=%llu ", (unsigned long long)(sec * 1000));
-	}
 	if (!!(o->head || o->crc) + !!o->still + !!o->regex != 1)
 		say("wait for one thing: --head N --crc C, --still MS or --text-log REGEX");
 	else if (o->still && spec_number(o->still, 1, 1000000000, &n) < 0)
 		say("--still %s: expected milliseconds", o->still);
 	else if (o->still)
-		request = xprintf("wait %sstill=%s", time, o->still);
+		return xprintf("still=%s", o->still);
 	else if (o->regex && strchr(o->regex, '\n'))
 		say("--text-log: the expression must be one line");
 	else if (o->regex)
-		request = xprintf("wait %stext=%s", time, o->regex);
+		return xprintf("text=%s", o->regex);
 	else if (!o->head || !o->crc || spec_number(o->head, 0, DISPLAY_HEADS - 1, &n) < 0 || !hex32(o->crc))
 		say("expected --head N (0 to %d) and --crc C (eight hex digits)", DISPLAY_HEADS - 1);
 	else
-		request = xprintf("wait %shead=%s crc=%s", time, o->head, o->crc);
-	free(time);
-	return request;
+		return xprintf("head=%s crc=%s", o->head, o->crc);
+	return NULL;
 }
 
+static int parse_wait_timeout(const char *arg, uint64_t *us)
+{
+	char *end;
+	double sec = strtod(arg, &end);
+
+	if (end == arg || *end || !(sec > 0) || sec > 1e9) {
+		say("--timeout %s: expected seconds", arg);
+		return EXIT_USAGE;
+	}
+	*us = (uint64_t)(sec * 1e6);
+	return 0;
+}
+
+/* Within the time-out the run may begin, too. */
 int command_wait(int argc, char **argv)
 {
 	struct ctl_options o = { 0 };
-	int err = options_parse(&wait_argp, "wait", argc, argv, &o);
-	char *request;
+	int err = options_parse(&wait_argp, "wait", argc, argv, &o), fd;
+	uint64_t limit_us = 0, until_us = now_us(), now;
+	char *what, *request;
 
-	if (err)
-		return err;
-	request = wait_request(&o);
-	if (!request)
+	if (!err && o.timeout)
+		err = parse_wait_timeout(o.timeout, &limit_us);
+	what = err ? NULL : wait_request(&o);
+	if (!what)
 		return EXIT_USAGE;
+	until_us += limit_us;
+	fd = connect_by(o.control, until_us);
+	now = now_us();
+	if (limit_us)
+		request = xprintf("wait timeout=%llu %s", (unsigned long long)(now < until_us ? (until_us - now + 999) / 1000 : 0),
+				  what);
+	else
+		request = xprintf("wait %s", what);
 	fclose(stdout); /* "it is so" is for those who talk to the socket themselves */
-	err = ask(o.control, request);
+	err = fd >= 0 ? ask(fd, request) : limit_us ? EXIT_TIMEOUT : EXIT_TOOL;
+	free(what);
 	free(request);
 	return err;
 }
