@@ -72,6 +72,10 @@ void vcpu_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t err
 			error = 0;
 		}
 	}
+	/* The image of RFLAGS that a fault pushes has RF set; of an injected event the CPU pushes RFLAGS as it is (SDM vol.
+	 * 3, 17.3.1.1). */
+	if (vector != VEC_DB && vector != VEC_BP && vector != VEC_OF)
+		vcpu_set_rflags(v, vcpu_rflags(v) | RFLAGS_RF);
 	*old = (struct vevent){ .valid = true, .vector = vector, .type = EVENT_EXCEPTION, .has_error = has_error, .error = error };
 	/* Real mode pushes no error code (SDM vol. 3, 27.2.1.3: it must not be delivered then). */
 	if (!(vcpu_cr0(v) & CR0_PE))
