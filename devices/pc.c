@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "devices/fw_cfg.h"
 #include "devices/i8042.h"
 #include "devices/irq.h"
 #include "devices/pc_misc.h"
@@ -29,6 +28,8 @@ struct pc {
 	uint16_t irq_lines; /* inputs that devices raise; the test device may raise them too */
 	struct pci pci;
 	struct pci_function bridge;
+	struct acpi_pm pm;
+	struct acpi_pcihp pcihp;
 };
 
 /* One guest for now; making the PC again makes it anew. */
@@ -87,6 +88,13 @@ static void reset(void *arg)
 	pc->ops->reset(pc->arg);
 }
 
+static void ejected(void *arg, unsigned slot)
+{
+	struct pc *pc = arg;
+
+	pc->ops->ejected(pc->arg, slot);
+}
+
 /* ---- the map of the ports */
 
 static int attach(struct pc *pc, struct bus *bus)
@@ -111,10 +119,14 @@ static int attach(struct pc *pc, struct bus *bus)
 		{ 0x3f8, 8, &uart16550_ops, &pc->com1 },
 		{ 0x4d0, 2, &pic8259_elcr_ops, &pc->pic },
 		{ 0x510, 2, &fw_cfg_ops, &pc->fw_cfg },
+		{ 0x514, 8, &fw_cfg_dma_ops, &pc->fw_cfg },
+		{ ACPI_PM_PORT, ACPI_PM_PORTS, &acpi_pm_ops, &pc->pm },
 		{ 0xcf8, 4, &pc_cf8_ops, &pc->misc },
 		{ 0xcfc, 4, &pci_data_ops, &pc->pci },
 		{ 0x2000, TESTDEV_IRQS, &testdev_irq_ops, &pc->testdev },
 		{ 0x8900, 1, &pc_shutdown_ops, &pc->misc },
+		{ ACPI_PCIHP_PORT, ACPI_PCIHP_PORTS, &acpi_pcihp_ops, &pc->pcihp },
+		{ ACPI_GPE_PORT, ACPI_GPE_PORTS, &acpi_gpe_ops, &pc->pm },
 	};
 	unsigned i, n = sizeof(ports) / sizeof(ports[0]);
 	int err = 0;
@@ -169,7 +181,10 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	uart16550_init(&pc->com1, clock, line(pc, IRQ_COM1), serial_out, pc);
 	i8042_init(&pc->kbc, line(pc, IRQ_KEYBOARD), line(pc, IRQ_MOUSE), reset, pc);
 	testdev_init(&pc->testdev, testdev_irq, pc);
-	fw_cfg_init(&pc->fw_cfg, ram_bytes, 1);
+	fw_cfg_init(&pc->fw_cfg, ram_bytes, 1,
+		    &(struct fw_cfg_memory){ .read = ops->memory_read, .write = ops->memory_write, .arg = arg });
+	acpi_pm_init(&pc->pm, clock, line(pc, ACPI_SCI), power_off, pc);
+	acpi_pcihp_init(&pc->pcihp, &pc->pm, ejected, pc);
 	pci_init(&pc->pci, bus);
 	pci_function_init(&pc->bridge, 0x8086, 0x1237, 0x060000, 2); /* Intel 82441FX, whose place in a PC this is */
 	(void)pci_add(&pc->pci, 0, &pc->bridge);
@@ -187,6 +202,8 @@ void pc_reset(struct pc *pc)
 	pc_misc_reset(&pc->misc);
 	i8042_reset(&pc->kbc);
 	fw_cfg_reset(&pc->fw_cfg);
+	acpi_pm_reset(&pc->pm);
+	acpi_pcihp_reset(&pc->pcihp);
 	testdev_reset(&pc->testdev);
 	pci_reset(&pc->pci);
 	pic8259_reset(&pc->pic);
@@ -195,6 +212,21 @@ void pc_reset(struct pc *pc)
 struct pci *pc_pci(struct pc *pc)
 {
 	return &pc->pci;
+}
+
+struct acpi_pm *pc_pm(struct pc *pc)
+{
+	return &pc->pm;
+}
+
+struct acpi_pcihp *pc_pcihp(struct pc *pc)
+{
+	return &pc->pcihp;
+}
+
+struct fw_cfg *pc_fw_cfg(struct pc *pc)
+{
+	return &pc->fw_cfg;
 }
 
 bool pc_intr(const struct pc *pc)

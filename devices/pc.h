@@ -6,8 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "devices/acpi_pcihp.h"
+#include "devices/acpi_pm.h"
 #include "devices/bus.h"
 #include "devices/clock.h"
+#include "devices/fw_cfg.h"
 #include "devices/pci.h"
 
 struct pc;
@@ -16,18 +19,23 @@ struct pc;
 struct pc_ops {
 	/* The guest's COM1 sent a byte; false: no room now, the transmitter stays busy and pc_serial_ready will be called later. */
 	bool (*serial_out)(void *arg, uint8_t byte);
-	/* The guest ended the run by isa-debug-exit with value, or asked for power-off ("Shutdown" to 0x8900). */
+	/* The guest ended the run by isa-debug-exit with value, or asked for power-off ("Shutdown" to 0x8900, or ACPI's S5). */
 	void (*debug_exit)(void *arg, uint32_t value);
 	void (*power_off)(void *arg);
 	/* Reset by port 0x64, 0x92 or 0xcf9. */
 	void (*reset)(void *arg);
 	/* The INTR wire to the CPU changed: pc_intr tells its level. */
 	void (*intr)(void *arg);
+	/* The guest gave up the card of a PCI slot that acpi_pcihp_plug named. */
+	void (*ejected)(void *arg, unsigned slot);
+	/* Guest-physical memory for devices that reach it by themselves: 0, or a negative errno when any of the bytes is not RAM. */
+	int (*memory_read)(void *arg, uint64_t gpa, void *to, size_t len);
+	int (*memory_write)(void *arg, uint64_t gpa, const void *from, size_t len);
 };
 
 /**
- * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, PCI, fw_cfg, pc-testdev, 8042 with keyboard and mouse, ports
- * 0x61, 0x92, 0xcf9, 0x80, isa-debug-exit at 0xf4, 0x8900. ram_bytes: guest RAM for the CMOS size bytes.
+ * Makes the PC's devices on the given bus and clock: 8259 pair, 8254, MC146818, 16550 at COM1, PCI, fw_cfg, pc-testdev, 8042 with keyboard and mouse,
+ * ACPI's PM and hot-plug blocks, ports 0x61, 0x92, 0xcf9, 0x80, isa-debug-exit at 0xf4, 0x8900. ram_bytes: guest RAM for the CMOS size bytes.
  * One static instance for each guest, and one guest for now: a second call makes the same one anew, the bus and clock of the first
  * must be gone then. Returns the PC or NULL when the bus is full.
  */
@@ -35,6 +43,11 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 
 /** The PC's PCI bus. Slot 0 is the host bridge; the others are for the owner to fill, before the first pc_reset. */
 struct pci *pc_pci(struct pc *pc);
+
+/** ACPI's event registers, PCI hot-plug, and the firmware's files: for the owner to fill and to raise. */
+struct acpi_pm *pc_pm(struct pc *pc);
+struct acpi_pcihp *pc_pcihp(struct pc *pc);
+struct fw_cfg *pc_fw_cfg(struct pc *pc);
 
 /** Power-on state again; PCI functions' BARs are at 0 and off. */
 void pc_reset(struct pc *pc);

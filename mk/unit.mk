@@ -2,7 +2,7 @@
 #   /* links: stream/cobs.c stream/crc32c.c */
 UNIT_C := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_C:tests/unit/%.c=$(BUILD)/unit/%)
-UNIT_CFLAGS := -std=gnu11 -O1 -g -I. -fsanitize=address,undefined -fno-sanitize-recover=all $(WARN) -Wno-missing-prototypes
+UNIT_CFLAGS := -std=gnu11 -O1 -g -I. -I$(BUILD)/gen -fsanitize=address,undefined -fno-sanitize-recover=all $(WARN) -Wno-missing-prototypes
 
 unit: $(UNIT_BIN)
 	@set -e; for t in $(UNIT_BIN); do echo "== $$(basename $$t)"; $$t; done
@@ -13,5 +13,7 @@ unit_libs = $(shell sed -n 's/^.*libs: *\([^*]*\)\*\/.*$$/\1/p' $(1))
 $(BUILD)/unit/%: tests/unit/%.c $$(call unit_links,tests/unit/%.c) Makefile mk/unit.mk
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -MMD -MF $@.d -o $@ $< $(call unit_links,$<) $(call unit_libs,$<) -lcmocka
+
+$(UNIT_BIN): | $(DSDT)
 
 -include $(UNIT_BIN:=.d)

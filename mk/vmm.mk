@@ -5,9 +5,19 @@ CODEC_UNUSED := $(addprefix stream/,background.c celldict.c cellplan.c cells.c c
 VMM_C := $(filter-out $(CODEC_UNUSED),$(wildcard boot/*.c vmm/*.c vmm/libc/*.c vmm/hw/*.c mm/*.c devices/*.c stream/*.c))
 VMM_ASM := $(wildcard boot/*.asm vmm/*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/vmm/%.o) $(VMM_ASM:%.asm=$(BUILD)/vmm/%.asm.o)
-VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -isystem vmm/libc -I. \
+VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -isystem vmm/libc -I. -I$(BUILD)/gen \
 	-m64 -mno-red-zone -mgeneral-regs-only -mcmodel=small -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common $(WARN) -DTESSERA_VERSION='"$(VERSION)"'
+
+# The guest's ACPI code, as a C array. iasl knows no macros with arguments; the C preprocessor does.
+IASL ?= iasl
+DSDT := $(BUILD)/gen/dsdt.hex
+$(DSDT): devices/dsdt.asl mk/vmm.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC_VMM) -E -P -x c $< -o $(@D)/dsdt.in.asl
+	$(Q)$(IASL) -we -tc -p $(@D)/dsdt $(@D)/dsdt.in.asl >$(@D)/iasl.log 2>&1 || { cat $(@D)/iasl.log; exit 1; }
+	@sed 's/^unsigned char/static const unsigned char/' $(@D)/dsdt.hex >$@.tmp && mv $@.tmp $@
+$(BUILD)/vmm/devices/acpi_tables.o: $(DSDT)
 
 vmm: $(BUILD)/tessera.elf $(BUILD)/tessera.iso
 

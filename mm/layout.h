@@ -22,6 +22,10 @@
 /* The guest's physical memory. */
 #define GUEST_LOW_END 0xa0000ull        /* RAM from 0 */
 #define GUEST_HIGH_START 0x100000ull    /* RAM from here to --memory, at most up to GUEST_MMIO_START */
+/* Between the two, in RAM that the memory map does not offer: firmware's tables, of direct boot. */
+#define GUEST_EBDA 0x9fc00ull           /* to GUEST_LOW_END */
+#define GUEST_ACPI 0xe0000ull           /* to GUEST_FIRMWARE */
+#define GUEST_FIRMWARE 0xf0000ull       /* where guests look for what points to tables; to GUEST_HIGH_START */
 #define GUEST_MMIO_START 0xc0000000ull
 /* Where the heads' PCI BARs are at power-on; the guest may move them. */
 #define GUEST_HEAD_BASE 0xd0000000ull   /* head n's VRAM at GUEST_HEAD_BASE + n * GUEST_HEAD_STRIDE */

@@ -15,6 +15,7 @@ struct loader_blob {
 };
 
 /* A region for the guest's memory map, as in E820. */
+enum { MAP_RAM = 1, MAP_RESERVED = 2, MAP_ACPI = 3, MAP_ACPI_NVS = 4 };
 struct loader_map {
 	uint64_t base, len;
 	uint32_t type;
@@ -31,6 +32,7 @@ struct loader_in {
 	uint32_t fb_pitch, fb_width, fb_height;
 	uint8_t fb_bpp;
 	bool text; /* it is in VGA text mode 3 instead: the fields above are not looked at */
+	uint64_t rsdp; /* where the ACPI tables begin, for those who needn't look for it; 0: there are none */
 };
 
 /* How the boot CPU starts. Segments are flat 32-bit ones, paging off, interrupts off (Multiboot 0.6.96, 3.2; Linux's boot.rst). */

@@ -41,7 +41,7 @@ enum {
 #define CMDLINE_OLD 255u
 
 /* The zero page, struct boot_params. */
-enum { SCREEN_INFO = 0x000, ALT_MEM_K = 0x1e0, E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0 };
+enum { SCREEN_INFO = 0x000, ACPI_RSDP = 0x070, ALT_MEM_K = 0x1e0, E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0 };
 #define E820_ENTRY 20u
 #define E820_MAX 128u
 /* struct screen_info */
@@ -280,6 +280,7 @@ static int load_linux(struct load *l, struct loader_out *out)
 	set32(zero + CODE32_START, k.load);
 	screen_info(l->in, zero);
 	memory_map(l->in, zero);
+	memcpy(zero + ACPI_RSDP, &l->in->rsdp, sizeof(l->in->rsdp));
 	memcpy(zero + GDT_AT, gdt, sizeof(gdt));
 	e = put(l, k.load, l->in->kernel.data + k.setup_bytes, k.payload_bytes);
 	if (!e)

@@ -9,6 +9,7 @@
 #include "vmm/control.h"
 #include "vmm/cpu.h"
 #include "vmm/exit.h"
+#include "vmm/firmware.h"
 #include "vmm/fpu.h"
 #include "vmm/hw/hw.h"
 #include "vmm/hw/x86.h"
@@ -52,12 +53,30 @@ static void pc_intr_changed(void *arg)
 	((struct vm *)arg)->intr_changed = true;
 }
 
+static int pc_memory_read(void *arg, uint64_t gpa, void *to, size_t len)
+{
+	return guest_mem_read(&((struct vm *)arg)->mem, gpa, to, len);
+}
+
+static int pc_memory_write(void *arg, uint64_t gpa, const void *from, size_t len)
+{
+	return guest_mem_write(&((struct vm *)arg)->mem, gpa, from, len);
+}
+
+static void pc_ejected(void *arg, unsigned slot)
+{
+	(void)arg, (void)slot; /* no card is there that could go */
+}
+
 static const struct pc_ops pc_callbacks = {
 	.serial_out = pc_serial_out,
 	.debug_exit = pc_debug_exit,
 	.power_off = pc_power_off,
 	.reset = pc_reset_asked,
 	.intr = pc_intr_changed,
+	.ejected = pc_ejected,
+	.memory_read = pc_memory_read,
+	.memory_write = pc_memory_write,
 };
 
 static uint64_t guest_now(void *arg)
@@ -251,6 +270,7 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 		snprintf(why, why_len, "the guest's devices do not fit on its bus");
 		return NULL;
 	}
+	firmware_make(vm);
 	if (heads_make(vm, opt->heads, why, why_len))
 		return NULL;
 	*v = (struct vcpu){ .vm = vm, .cpu = cpu, .ops = ops };
@@ -312,20 +332,23 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 {
 	uint64_t low = vm->ram_bytes < GUEST_MMIO_START ? vm->ram_bytes : GUEST_MMIO_START;
 	struct loader_map map[] = {
-		{ 0, 0x9fc00, 1 },
-		{ 0x9fc00, 0x400, 2 },
-		{ 0xf0000, 0x10000, 2 },
-		{ GUEST_HIGH_START, low - GUEST_HIGH_START, 1 },
-		{ GUEST_HIGH_RAM, vm->ram_bytes - low, 1 },
+		{ 0, GUEST_EBDA, MAP_RAM },
+		{ GUEST_EBDA, GUEST_LOW_END - GUEST_EBDA, MAP_RESERVED },
+		{ GUEST_ACPI, firmware_nvs_bytes(), MAP_ACPI_NVS },
+		{ GUEST_ACPI + firmware_nvs_bytes(), firmware_table_bytes(), MAP_ACPI },
+		{ GUEST_FIRMWARE, GUEST_HIGH_START - GUEST_FIRMWARE, MAP_RESERVED },
+		{ GUEST_HIGH_START, low - GUEST_HIGH_START, MAP_RAM },
+		{ GUEST_HIGH_RAM, vm->ram_bytes - low, MAP_RAM },
 	};
 	struct loader_in in = {
 		.kernel = vm->kernel,
 		.modules = vm->module,
 		.module_count = vm->module_count,
 		.map = map,
-		.map_count = vm->ram_bytes > low ? 5 : 4,
+		.map_count = sizeof(map) / sizeof(map[0]) - (vm->ram_bytes > low ? 0 : 1),
 	};
 	struct loader_out out;
+	const struct head *head;
 	int e;
 
 	if (!vm->kernel.data) {
@@ -336,14 +359,16 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	pc_reset(vm->pc);
 	for (unsigned i = 0; i < vm->mem.count; i++)
 		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
+	head = vm->head_count ? &vm->head[0] : NULL;
 	in.text = vm->head_count && !(linux_is(&vm->kernel) ? linux_wants_graphics : multiboot_wants_graphics)(&vm->kernel);
 	heads_reset(vm, in.text);
-	if (vm->head_count && !in.text) {
-		in.fb_addr = vm->head[0].gpa + vm->head[0].start;
-		in.fb_pitch = vm->head[0].stride;
-		in.fb_width = vm->head[0].width;
-		in.fb_height = vm->head[0].height;
-		in.fb_bpp = vm->head[0].bpp;
+	in.rsdp = firmware_write(vm);
+	if (head && !in.text) {
+		in.fb_addr = head->gpa + head->start;
+		in.fb_pitch = head->stride;
+		in.fb_width = head->width;
+		in.fb_height = head->height;
+		in.fb_bpp = head->bpp;
 	}
 	e = linux_is(&vm->kernel) ? loader_linux(&vm->mem, &in, &out, why, why_len) : loader_multiboot(&vm->mem, &in, &out, why, why_len);
 	if (e)

@@ -1,6 +1,6 @@
 /* The whole PC on its bus: wiring, the small ports, and a million random accesses to all of it. */
 /* links: devices/pc.c devices/pc_misc.c devices/i8042.c devices/fw_cfg.c devices/testdev.c devices/pci.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
-/* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c */
+/* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c devices/acpi_pm.c devices/acpi_pcihp.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@ static struct bus bus;
 static struct clock clk;
 static struct pc *pc;
 static uint64_t time_ns;
-static unsigned exits, offs, resets, intrs, bytes;
+static unsigned exits, offs, resets, intrs, bytes, ejects;
 static uint32_t exit_value;
 static uint8_t last_byte;
 static bool room;
@@ -62,8 +62,33 @@ static void intr(void *arg)
 	intrs++;
 }
 
+static void ejected(void *arg, unsigned slot)
+{
+	(void)arg, (void)slot;
+	ejects++;
+}
+
+static int no_read(void *arg, uint64_t gpa, void *to, size_t len)
+{
+	(void)arg, (void)gpa, (void)to, (void)len;
+	return -1;
+}
+
+static int no_write(void *arg, uint64_t gpa, const void *from, size_t len)
+{
+	(void)arg, (void)gpa, (void)from, (void)len;
+	return -1;
+}
+
 static const struct pc_ops ops = {
-	.serial_out = serial_out, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .intr = intr
+	.serial_out = serial_out,
+	.debug_exit = debug_exit,
+	.power_off = power_off,
+	.reset = reset,
+	.intr = intr,
+	.ejected = ejected,
+	.memory_read = no_read,
+	.memory_write = no_write,
 };
 
 static void make(void)
@@ -71,7 +96,7 @@ static void make(void)
 	memset(&bus, 0, sizeof(bus));
 	clk = (struct clock){ .now = now, .epoch = 1700000000 };
 	time_ns = 0;
-	exits = offs = resets = intrs = bytes = 0;
+	exits = offs = resets = intrs = bytes = ejects = 0;
 	room = true;
 	pc = pc_create(&bus, &clk, &ops, &bus, 128 << 20);
 	assert_non_null(pc);
@@ -123,6 +148,8 @@ static void ways_out(void **state)
 	for (const char *s = "ShutdowN Shutown shutdown Shut"; *s; s++)
 		out(0x8900, 1, (uint8_t)*s);
 	assert_int_equal(offs, 5);
+	out(0x604, 2, 0x2001); /* ACPI's S5 */
+	assert_int_equal(offs, 6);
 	assert_int_equal(resets, 0);
 }
 
@@ -271,6 +298,24 @@ static void wiring(void **state)
 		out(0x20, 1, 0x20);
 	}
 	assert_int_equal(ticks, 5);
+	/* ACPI's SCI on IRQ 9, level-triggered: until its cause is gone. A card's hot-plug is an event, its ejection is told. */
+	out(0x4d1, 1, 0x02);
+	out(0xa1, 1, 0xfd);
+	out(0x21, 1, 0xfb);
+	out(0xafe2, 2, 2);
+	acpi_pcihp_plug(pc_pcihp(pc), 7, true);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(pc_intr(pc));
+		assert_int_equal(pc_ack(pc), 0x29);
+		if (i == 2)
+			out(0xafe0, 2, 2);
+		out(0xa0, 1, 0x20);
+		out(0x20, 1, 0x20);
+	}
+	assert_false(pc_intr(pc));
+	out(0xae08, 4, 1u << 7);
+	assert_int_equal(ejects, 1);
+	out(0x21, 1, 0xff);
 	/* power-on again */
 	pc_reset(pc);
 	assert_false(pc_intr(pc));
@@ -284,7 +329,8 @@ static void wiring(void **state)
 static void storm(void **state)
 {
 	static const uint16_t bases[] = {
-		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xe0, 0xf4, 0x3f8, 0x4d0, 0x510, 0xcf8, 0xcfc, 0x2000, 0x8900, 0xfffe
+		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xe0, 0xf4, 0x3f8, 0x4d0, 0x510, 0x514, 0x600, 0x604, 0xcf8, 0xcfc, 0x2000, 0x8900,
+		0xae00, 0xae08, 0xae10, 0xafe0, 0xfffe
 	};
 	unsigned acks = 0, ran = 0;
 
