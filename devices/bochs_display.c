@@ -170,7 +170,7 @@ void bochs_display_reset(struct bochs_display *d, unsigned width, unsigned heigh
 	d->dispi[DISPI_XRES] = d->dispi[DISPI_VIRT_WIDTH] = (uint16_t)width;
 	d->dispi[DISPI_YRES] = (uint16_t)height;
 	d->dispi[DISPI_BPP] = 32;
-	d->dispi[DISPI_ENABLE] = ENABLE_ON | ENABLE_LFB | ENABLE_NOCLEAR;
+	d->dispi[DISPI_ENABLE] = width ? ENABLE_ON | ENABLE_LFB | ENABLE_NOCLEAR : 0;
 	vga_reset(&d->vga);
 	update(d);
 }

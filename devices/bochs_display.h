@@ -64,7 +64,10 @@ static inline bool bochs_display_graphics(const struct bochs_display *d)
 	return d->dispi[DISPI_ENABLE] & 1;
 }
 
-/** The state that firmware leaves: width x height at 32 bpp, shown. The PCI side is pci_reset's. */
+/**
+ * The state that firmware leaves: width x height at 32 bpp, shown. 0 x 0: that of a card that no firmware has seen, off. The PCI side
+ * is pci_reset's.
+ */
 void bochs_display_reset(struct bochs_display *d, unsigned width, unsigned height);
 
 /** No mode is set here any more, as after a write of 0 to ENABLE. */

@@ -107,10 +107,25 @@ static unsigned number(const char **s)
 	return v;
 }
 
-static int size_ok(unsigned width, unsigned height)
+bool head_size_ok(unsigned width, unsigned height)
 {
 	return width >= 1 && width <= DISPLAY_MAX_SIDE && height >= 1 && height <= DISPLAY_MAX_SIDE &&
 	       (uint64_t)width * height * 4 <= GUEST_HEAD_MODE_MAX;
+}
+
+int head_parse_size(const char **s, uint16_t size[2])
+{
+	unsigned width = number(s), height;
+
+	if (**s != 'x')
+		return -EINVAL;
+	(*s)++;
+	height = number(s);
+	if (!head_size_ok(width, height))
+		return -EINVAL;
+	size[0] = (uint16_t)width;
+	size[1] = (uint16_t)height;
+	return 0;
 }
 
 static int parse_count(const char *s, uint16_t (*sizes)[2], unsigned max)
@@ -138,15 +153,8 @@ int heads_parse(const char *spec, uint16_t (*sizes)[2], unsigned max)
 	if (!strchr(spec, 'x'))
 		return parse_count(spec, sizes, max);
 	for (;;) {
-		unsigned width = number(&s), height;
-
-		if (*s++ != 'x')
+		if (n == max || head_parse_size(&s, sizes[n]))
 			return -EINVAL;
-		height = number(&s);
-		if (!size_ok(width, height) || n == max)
-			return -EINVAL;
-		sizes[n][0] = (uint16_t)width;
-		sizes[n][1] = (uint16_t)height;
 		n++;
 		if (!*s)
 			return (int)n;

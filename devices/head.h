@@ -44,6 +44,12 @@ void head_scanout(const struct head *h, struct scanout *so);
  */
 void head_damage(const struct head *h, struct display_tx *tx, uint64_t first, const uint64_t *bitmap, size_t pages);
 
+/** Whether a head of this size can be made: its sides, its pixels, and VRAM for two pictures within GUEST_HEAD_STRIDE. */
+bool head_size_ok(unsigned width, unsigned height);
+
+/** Parses "WxH" at *s and moves *s behind it. Returns 0, or -EINVAL for what is no size or one that head_size_ok refuses. */
+int head_parse_size(const char **s, uint16_t size[2]);
+
 /** Parses "N" or "WxH,WxH,..." or "none" (COMMAND.md, --heads) into sizes. Returns the number of heads, or -EINVAL. */
 int heads_parse(const char *spec, uint16_t (*sizes)[2], unsigned max);
 

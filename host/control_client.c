@@ -2,6 +2,7 @@
 #include "host/control_client.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "host/say.h"
 
 #define VMM_ANSWERS_US 10000000u
+#define GUEST_ANSWERS_US 180000000u /* the VMM waits for the guest, in a time that may be slower than ours */
 
 void control_answer(struct control_client *c, const char *status, const char *text, size_t len)
 {
@@ -164,7 +166,7 @@ static void on_vmm_reply(void *arg, int result, const char *text, size_t len)
 	if (c->wants_stats) {
 		answer_stats(c, result, text, len);
 	} else if (result < 0) {
-		control_answerf(c, "error", "%s%s%.*s", control_reason(result), len ? ": " : "", (int)len, text);
+		control_answerf(c, "error", "%.*s", len ? (int)len : INT_MAX, len ? text : control_reason(result));
 	} else if (c->json && json_valid(text, len)) {
 		control_answer(c, "ok", text, len);
 	} else if (c->json) {
@@ -178,9 +180,15 @@ static void on_vmm_reply(void *arg, int result, const char *text, size_t len)
 	}
 }
 
+/* Commands that the guest has a say in. */
+static bool asks_guest(const char *line)
+{
+	return strncmp(line, "unplug ", 7) == 0 || strncmp(line, "resize ", 7) == 0;
+}
+
 static void ask_vmm(struct control_client *c, const char *line)
 {
-	int err = session_request(c->env->session, line, VMM_ANSWERS_US, on_vmm_reply, c);
+	int err = session_request(c->env->session, line, asks_guest(line) ? GUEST_ANSWERS_US : VMM_ANSWERS_US, on_vmm_reply, c);
 
 	if (!err)
 		c->at_vmm = true;

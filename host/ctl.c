@@ -204,7 +204,10 @@ static const struct argp ctl_argp = {
 	.args_doc = "COMMAND [ARG...]",
 	.doc = "Asks a run, or tells it.\vCommands:\n"
 	       "  heads                 what each shows, with its CRC-32\n"
-	       "  plug N WxH, unplug N, resize N WxH\n"
+	       "  plug N WxH            put in a card for head N\n"
+	       "  unplug N [force]      take it out: a guest whose ACPI listens is asked first, and the answer comes when it let go;\n"
+	       "                        refused when it has not within 10 s of its time, unless by force; others find it gone\n"
+	       "  resize N WxH          another card in its place; where no ACPI listens, the EDID's size alone\n"
 	       "  screenshot DIR        leave DIR/head0.png ...\n"
 	       "  type TEXT             keys for each character; \\n is Enter, \\t Tab\n"
 	       "  key NAME...           keys pressed together: ctrl alt delete\n"

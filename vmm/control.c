@@ -7,6 +7,7 @@
 #include "mm/frames.h"
 #include "mm/shadow.h"
 #include "stream/proto.h"
+#include "vmm/hotplug.h"
 #include "vmm/hw/hw.h"
 #include "vmm/line.h"
 #include "vmm/log.h"
@@ -19,7 +20,7 @@ static void put32(uint8_t *p, uint32_t x)
 		p[i] = (uint8_t)(x >> 8 * i);
 }
 
-static void reply(uint32_t id, int result, const char *text)
+void control_reply(uint32_t id, int result, const char *text)
 {
 	static uint8_t body[PROTO_MAX - 1];
 	size_t n = strnlen(text, sizeof(body) - 8);
@@ -82,41 +83,41 @@ static void stats(struct vm *vm, uint32_t id)
 	if (t.len > sizeof(t.buf) - 2)
 		t.len = sizeof(t.buf) - 2;
 	add(&t, "}");
-	reply(id, 0, t.buf);
+	control_reply(id, 0, t.buf);
 }
 
 static void pause(struct vm *vm, uint32_t id)
 {
 	vm->paused = true;
-	reply(id, 0, "{}");
+	control_reply(id, 0, "{}");
 }
 
 static void resume(struct vm *vm, uint32_t id)
 {
 	vm->paused = false;
-	reply(id, 0, "{}");
+	control_reply(id, 0, "{}");
 }
 
 static void reset(struct vm *vm, uint32_t id)
 {
 	vm->reset_wanted = true;
-	reply(id, 0, "{}");
+	control_reply(id, 0, "{}");
 }
 
 static void nmi(struct vm *vm, uint32_t id)
 {
 	if (vm->vcpu->parked) {
-		reply(id, -EINVAL, "the guest is parked: reset it first");
+		control_reply(id, -EINVAL, "the guest is parked: reset it first");
 		return;
 	}
 	vm->vcpu->nmi_pending = true;
-	reply(id, 0, "{}");
+	control_reply(id, 0, "{}");
 }
 
 static void quit(struct vm *vm, uint32_t id)
 {
 	vm->quit = true;
-	reply(id, 0, "{}");
+	control_reply(id, 0, "{}");
 }
 
 static void registers(struct vm *vm, uint32_t id)
@@ -134,7 +135,7 @@ static void registers(struct vm *vm, uint32_t id)
 	for (unsigned i = 0; i < 16; i++)
 		add(&t, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)v->gpr[i]);
 	add(&t, "],\"halted\":%s,\"parked\":%s}", v->halted ? "true" : "false", v->parked ? "true" : "false");
-	reply(id, 0, t.buf);
+	control_reply(id, 0, t.buf);
 }
 
 #define RANGE_TEXT 160 /* the longest row, and room for what ends the array */
@@ -172,38 +173,57 @@ static void ranges(struct vm *vm, uint32_t id)
 	if (left_out)
 		add(&t, ",{\"left_out\":%u}", left_out);
 	add(&t, "]");
-	reply(id, 0, t.buf);
+	control_reply(id, 0, t.buf);
 }
 
 static const struct {
 	const char *name;
 	void (*run)(struct vm *vm, uint32_t id);
+	void (*run_with)(struct vm *vm, uint32_t id, const char *args); /* instead, for those that take arguments */
 } commands[] = {
-	{ "stats", stats }, { "pause", pause }, { "resume", resume },	    { "reset", reset },
-	{ "nmi", nmi },	    { "quit", quit },	{ "registers", registers },
-	{ "ranges", ranges },
+	{ .name = "stats", .run = stats },
+	{ .name = "pause", .run = pause },
+	{ .name = "resume", .run = resume },
+	{ .name = "reset", .run = reset },
+	{ .name = "nmi", .run = nmi },
+	{ .name = "quit", .run = quit },
+	{ .name = "registers", .run = registers },
+	{ .name = "ranges", .run = ranges },
+	{ .name = "plug", .run_with = hotplug_plug },
+	{ .name = "unplug", .run_with = hotplug_unplug },
+	{ .name = "resize", .run_with = hotplug_resize },
 };
 
 static void request(struct vm *vm, const uint8_t *body, size_t len)
 {
-	char name[32] = { 0 };
+	char name[64] = { 0 }, *args;
 	uint32_t id;
 
 	if (len < 5)
 		return;
 	memcpy(&id, body, 4);
 	memcpy(name, body + 4, len - 4 < sizeof(name) - 1 ? len - 4 : sizeof(name) - 1);
+	args = strchr(name, ' ');
+	if (args)
+		*args++ = 0;
+	else
+		args = name + strlen(name);
 	if (!vm || (!vm->vcpu->ops && strcmp(name, "quit"))) {
-		reply(id, -ENOENT, "there is no guest");
+		control_reply(id, -ENOENT, "there is no guest");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(name, commands[i].name)) {
-			commands[i].run(vm, id);
+			if (commands[i].run_with)
+				commands[i].run_with(vm, id, args);
+			else if (*args)
+				control_reply(id, -EINVAL, "this command takes no arguments");
+			else
+				commands[i].run(vm, id);
 			vm->attention = true;
 			return;
 		}
-	reply(id, -ENOSYS, "this VMM does not know that command");
+	control_reply(id, -ENOSYS, "this VMM does not know that command");
 }
 
 void control_message(void *arg, uint8_t type, const uint8_t *body, size_t len)

@@ -57,8 +57,18 @@ static const struct bochs_display_ops display_ops = { .changed = on_changed, .pl
 
 /* ---- making them */
 
+unsigned head_slot(unsigned n)
+{
+	return FIRST_SLOT + n;
+}
+
+unsigned head_of_slot(unsigned slot)
+{
+	return slot >= FIRST_SLOT && slot < FIRST_SLOT + DISPLAY_HEADS ? slot - FIRST_SLOT : DISPLAY_HEADS;
+}
+
 /* Twice the largest mode, so that a driver can flip between two pictures. */
-static uint64_t vram_size(unsigned width, unsigned height)
+uint64_t head_vram_bytes(unsigned width, unsigned height)
 {
 	uint64_t bytes = VRAM_MIN;
 
@@ -67,27 +77,90 @@ static uint64_t vram_size(unsigned width, unsigned height)
 	return bytes;
 }
 
-static int make_head(struct vm *vm, unsigned i, unsigned width, unsigned height)
+/* Heads are numbered up to head_count; not all of those need be there. */
+static void count_heads(struct vm *vm)
 {
-	struct head_view *w = &vm->view[i];
-	struct head *h = &vm->head[i];
-	uint64_t bytes = vram_size(width, height), hpa = frames_alloc(bytes >> PAGE_SHIFT, 512);
+	unsigned n = DISPLAY_HEADS;
 
-	if (!hpa)
-		return -ENOMEM;
-	*h = (struct head){ .index = i, .gpa = HEAD_NOWHERE, .vram_bytes = bytes, .vram = (uint8_t *)(uintptr_t)hpa };
-	*w = (struct head_view){ .width = (uint16_t)width, .height = (uint16_t)height, .range = -1 };
-	bochs_display_init(&w->display, h, width, height, &vm->clock, &display_ops, vm);
-	return pci_add(pc_pci(vm->pc), FIRST_SLOT + i, &w->display.pci);
+	while (n && !vm->view[n - 1].present)
+		n--;
+	vm->head_count = n;
 }
 
-/* The VGA that head 0 is. */
-static int make_vga(struct vm *vm)
+/* The VGA that head 0 is. Its picture is made once, whatever card shows it. */
+static int add_vga(struct vm *vm)
 {
-	uint64_t picture = frames_alloc((VGA_TEXT_BYTES + PAGE_MASK) >> PAGE_SHIFT, 1);
+	uint64_t picture = (uint64_t)(uintptr_t)vm->text.picture;
 
+	if (!picture)
+		picture = frames_alloc((VGA_TEXT_BYTES + PAGE_MASK) >> PAGE_SHIFT, 1);
 	vm->text.picture = (uint8_t *)(uintptr_t)picture;
 	return picture ? bus_add(&vm->bus, BUS_PIO, VGA_PORT, VGA_PORTS, &vga_ops, &vm->view[0].display.vga) : -ENOMEM;
+}
+
+int heads_plug(struct vm *vm, unsigned n, unsigned width, unsigned height)
+{
+	struct head_view *w = &vm->view[n];
+	struct head *h = &vm->head[n];
+	uint64_t bytes = head_vram_bytes(width, height), hpa;
+	int e;
+
+	if (w->present)
+		return -EEXIST;
+	hpa = frames_alloc(bytes >> PAGE_SHIFT, LARGE_PAGE_SIZE >> PAGE_SHIFT);
+	if (!hpa)
+		return -ENOMEM;
+	*h = (struct head){ .index = n, .gpa = HEAD_NOWHERE, .vram_bytes = bytes, .vram = (uint8_t *)(uintptr_t)hpa };
+	*w = (struct head_view){ .width = (uint16_t)width, .height = (uint16_t)height, .range = -1 };
+	bochs_display_init(&w->display, h, width, height, &vm->clock, &display_ops, vm);
+	bochs_display_reset(&w->display, 0, 0);
+	e = pci_add(pc_pci(vm->pc), head_slot(n), &w->display.pci);
+	if (!e && !n) {
+		e = add_vga(vm);
+		if (e)
+			pci_remove(pc_pci(vm->pc), head_slot(n));
+	}
+	if (e) {
+		frames_free(hpa, bytes >> PAGE_SHIFT);
+		*h = (struct head){ .gpa = HEAD_NOWHERE };
+		*w = (struct head_view){ .range = -1 };
+		return e;
+	}
+	w->present = true;
+	count_heads(vm);
+	return 0;
+}
+
+void heads_unplug(struct vm *vm, unsigned n, struct display_tx *tx)
+{
+	static const struct scanout off;
+	struct head_view *w = &vm->view[n];
+	struct head *h = &vm->head[n];
+
+	if (!w->present)
+		return;
+	(void)dtx_mode(tx, n, &off, NULL, 0, NULL, 0);
+	if (!n)
+		(void)bus_remove(&vm->bus, BUS_PIO, VGA_PORT);
+	pci_remove(pc_pci(vm->pc), head_slot(n)); /* and through on_place, its memory */
+	drop_range(vm, w);			  /* of a text mode: that is elsewhere */
+	acpi_pcihp_gone(pc_pcihp(vm->pc), head_slot(n));
+	frames_free((uint64_t)(uintptr_t)h->vram, h->vram_bytes >> PAGE_SHIFT);
+	if (w->sent_frames)
+		frames_free(w->sent, w->sent_frames);
+	if (w->flags_frames)
+		frames_free(w->flags, w->flags_frames);
+	*h = (struct head){ .gpa = HEAD_NOWHERE };
+	*w = (struct head_view){ .range = -1 };
+	count_heads(vm);
+}
+
+const struct head *heads_first(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->head_count; i++)
+		if (vm->view[i].present)
+			return &vm->head[i];
+	return NULL;
 }
 
 int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len)
@@ -101,16 +174,16 @@ int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len)
 		return n;
 	}
 	vm->stream_consumer = dirty_consumer_add(&vm->dirty);
+	for (unsigned i = 0; i < DISPLAY_HEADS; i++)
+		vm->view[i].range = -1;
 	for (int i = 0; i < n; i++) {
-		e = make_head(vm, (unsigned)i, sizes[i][0], sizes[i][1]);
-		if (!e && !i)
-			e = make_vga(vm);
+		e = heads_plug(vm, (unsigned)i, sizes[i][0], sizes[i][1]);
 		if (e) {
 			snprintf(why, why_len, "no memory for head %d of %ux%u (%zu MiB are free)", i, sizes[i][0], sizes[i][1],
 				 frames_available() >> 8);
 			return e;
 		}
-		vm->head_count++;
+		acpi_pcihp_plug(pc_pcihp(vm->pc), head_slot((unsigned)i), false);
 	}
 	return 0;
 }
@@ -132,11 +205,13 @@ void heads_reset(struct vm *vm, bool text)
 	for (unsigned i = 0; i < vm->head_count; i++) {
 		struct head_view *w = &vm->view[i];
 
+		if (!w->present)
+			continue;
 		memset(vm->head[i].vram, 0, vm->head[i].vram_bytes);
 		bochs_display_reset(&w->display, w->width, w->height);
-		pci_assign(pci, FIRST_SLOT + i, 0, (uint32_t)(GUEST_HEAD_BASE + i * GUEST_HEAD_STRIDE));
-		pci_assign(pci, FIRST_SLOT + i, 2, (uint32_t)(GUEST_HEAD_REGS + i * PAGE_SIZE));
-		pci_config_write(pci, FIRST_SLOT + i, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+		pci_assign(pci, head_slot(i), 0, (uint32_t)(GUEST_HEAD_BASE + i * GUEST_HEAD_STRIDE));
+		pci_assign(pci, head_slot(i), 2, (uint32_t)(GUEST_HEAD_REGS + i * PAGE_SIZE));
+		pci_config_write(pci, head_slot(i), PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	}
 	if (text && vm->head_count)
 		clear_text(vm);

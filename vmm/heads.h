@@ -20,6 +20,7 @@ struct vm;
 
 /* A head as the stream and the tracker see it. */
 struct head_view {
+	bool present; /* there is a card in its slot; else all the rest is empty */
 	struct bochs_display display;
 	uint16_t width, height; /* that it was plugged with: the EDID's, and the boot mode's */
 	int range;		/* in the tracker, of the visible bytes; negative: none */
@@ -35,6 +36,25 @@ struct head_view {
  * Makes the heads of a heads= option on the PC's PCI bus, VRAM and all. Returns 0, or a negative errno with a sentence in why.
  */
 int heads_make(struct vm *vm, const char *spec, char *why, size_t why_len);
+
+/** The slot of a head's card, and the head of a slot (DISPLAY_HEADS: none). */
+unsigned head_slot(unsigned n);
+unsigned head_of_slot(unsigned slot);
+
+/** Bytes of VRAM that a head of this size gets. */
+uint64_t head_vram_bytes(unsigned width, unsigned height);
+
+/**
+ * Puts a card for head n into its slot, off and without addresses, as no firmware has seen it. The size is one that head_size_ok takes.
+ * Returns 0; -EEXIST: there is one; -ENOMEM: no memory for its VRAM; -ENOSPC: the bus is full.
+ */
+int heads_plug(struct vm *vm, unsigned n, unsigned width, unsigned height);
+
+/** Takes head n's card out, at once; its memory, its place in guest memory, its picture at the far end are gone then. */
+void heads_unplug(struct vm *vm, unsigned n, struct display_tx *tx);
+
+/** The first head that is there, or NULL. */
+const struct head *heads_first(const struct vm *vm);
 
 /** Power-on: black VRAM at its usual places, every head on in its preferred mode; with text, head 0 in the VGA's. After pc_reset.
  */

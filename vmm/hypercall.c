@@ -11,7 +11,7 @@ static int64_t head_info(struct vm *vm, uint64_t index, uint64_t gpa)
 	struct hc_head info;
 	const struct head *h;
 
-	if (index >= vm->head_count)
+	if (index >= vm->head_count || !vm->view[index].present)
 		return -ENOENT;
 	h = &vm->head[index];
 	info = (struct hc_head){ 0 };

@@ -28,8 +28,8 @@
 
 enum hypercall {
 	HC_GET_VERSION = HC_BASE, /* -> HC_VERSION */
-	HC_HEAD_COUNT,		  /* -> number of heads */
-	HC_HEAD_INFO,		  /* RBX = head, RCX = gpa of a struct hc_head, written; -> 0, -ENOENT, -EFAULT */
+	HC_HEAD_COUNT,		  /* -> one more than the last head's number; unplugged ones leave gaps */
+	HC_HEAD_INFO,		  /* RBX = head, RCX = gpa of a struct hc_head, written; -> 0, -ENOENT: not there, -EFAULT */
 	HC_SCREENSHOT, /* waits until the far end shows all heads exactly, asks it for screenshots; -> their number counted from 0,
 			  -ENOTCONN when nobody watches */
 	HC_DIRTY_INFO, /* RBX = gpa of a struct hc_dirty_info, written; -> 0, -EFAULT */

@@ -185,6 +185,11 @@ void line_refresh(void)
 		heads_refresh(line.vm, &line.tx);
 }
 
+void line_unplug_head(unsigned n)
+{
+	heads_unplug(line.vm, n, &line.tx);
+}
+
 static void receive(uint64_t now_us)
 {
 	uint8_t in[64];

@@ -33,6 +33,9 @@ bool line_up(void);
 /** Asks the tracker now for all heads, so that what was written so far will be sent. */
 void line_refresh(void);
 
+/** Takes head n's card out of the guest and its picture off the line (heads_unplug). */
+void line_unplug_head(unsigned n);
+
 /** All that was there at the last refresh has arrived: pictures, texts, messages. True too when no host is attached. */
 bool line_settled(void);
 

@@ -11,6 +11,7 @@
 #include "vmm/exit.h"
 #include "vmm/firmware.h"
 #include "vmm/fpu.h"
+#include "vmm/hotplug.h"
 #include "vmm/hw/hw.h"
 #include "vmm/hw/x86.h"
 #include "vmm/line.h"
@@ -65,7 +66,7 @@ static int pc_memory_write(void *arg, uint64_t gpa, const void *from, size_t len
 
 static void pc_ejected(void *arg, unsigned slot)
 {
-	(void)arg, (void)slot; /* no card is there that could go */
+	hotplug_ejected(arg, slot);
 }
 
 static const struct pc_ops pc_callbacks = {
@@ -273,6 +274,7 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 	firmware_make(vm);
 	if (heads_make(vm, opt->heads, why, why_len))
 		return NULL;
+	hotplug_init(vm);
 	*v = (struct vcpu){ .vm = vm, .cpu = cpu, .ops = ops };
 	vm->vcpu = v;
 	cpu->current = v;
@@ -359,8 +361,9 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	pc_reset(vm->pc);
 	for (unsigned i = 0; i < vm->mem.count; i++)
 		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
-	head = vm->head_count ? &vm->head[0] : NULL;
-	in.text = vm->head_count && !(linux_is(&vm->kernel) ? linux_wants_graphics : multiboot_wants_graphics)(&vm->kernel);
+	hotplug_reset(vm);
+	head = heads_first(vm);
+	in.text = vm->view[0].present && !(linux_is(&vm->kernel) ? linux_wants_graphics : multiboot_wants_graphics)(&vm->kernel);
 	heads_reset(vm, in.text);
 	in.rsdp = firmware_write(vm);
 	if (head && !in.text) {

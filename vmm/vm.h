@@ -31,7 +31,7 @@ struct vm {
 	struct clock clock;
 	struct pc *pc;
 	struct vcpu *vcpu;                     /* one for now */
-	unsigned head_count;
+	unsigned head_count;                   /* heads have lower numbers; not all of these are there */
 	struct head head[DISPLAY_HEADS];
 	struct head_view view[DISPLAY_HEADS];  /* what tracker and stream know of each */
 	struct vga_text text;                  /* the picture of head 0's text mode */
