@@ -11,7 +11,7 @@ GUEST_FOLDER := $(filter-out lib,$(patsubst guest-tests/%/main.c,%,$(wildcard gu
 GUEST_SRC := $(wildcard guest-tests/*.c $(GUEST_FOLDER:%=guest-tests/%/*.c) $(GUEST_FOLDER:%=guest-tests/%/*.asm))
 GUEST_OBJ := $(GUEST_LIB) $(GUEST_HEADER) $(GUEST_HEADER_AOUT) $(GUEST_HEADER_TEXT) $(patsubst %,$(BUILD)/guest/obj/%.o,$(GUEST_SRC))
 GUEST_BIN := $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST_SINGLE) $(GUEST_FOLDER)) $(BUILD)/guest/hello-elf64.elf \
-	$(BUILD)/guest/hello-aout.bin
+	$(BUILD)/guest/hello-aout.bin $(BUILD)/guest/bzimage-32.bin $(BUILD)/guest/bzimage-64.bin
 
 # Relative to RIP throughout, so that code also runs where CPL 3 sees it (guest-tests/lib/trap.h).
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -I. \
@@ -51,6 +51,11 @@ $(BUILD)/guest/hello-aout.sym: guest-tests/lib/guest.ld $(GUEST_HEADER_AOUT) $(G
 
 $(BUILD)/guest/hello-aout.bin: $(BUILD)/guest/hello-aout.sym
 	$(Q)$(OBJCOPY) -O binary $< $@
+
+# A kernel by Linux's boot protocol, for each of the entries.
+$(BUILD)/guest/bzimage-%.bin: guest-tests/bzimage.asm
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f bin -DENTRY=$* -o $@ $<
 
 $(BUILD)/guest/table.txt: guest-tests/table.txt
 	@mkdir -p $(@D)

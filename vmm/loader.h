@@ -35,10 +35,14 @@ struct loader_in {
 	uint64_t rsdp; /* where the ACPI tables begin, for those who needn't look for it; 0: there are none */
 };
 
-/* How the boot CPU starts. Segments are flat 32-bit ones, paging off, interrupts off (Multiboot 0.6.96, 3.2; Linux's boot.rst). */
+/*
+ * How the boot CPU starts: interrupts off, flat segments 0x10 and 0x18, and 32-bit code without paging (Multiboot 0.6.96, 3.2; Linux's
+ * boot.rst); or 64-bit code with cr3.
+ */
 struct loader_out {
 	const char *protocol;     /* "multiboot 1, ELF32" ... */
 	uint32_t entry, eax, ebx, esi;
+	uint32_t cr3;             /* page tables that map 4 GiB onto themselves; 0: 32-bit code */
 	uint32_t gdt;             /* a GDT that the segments are in; limit 0: none */
 	uint16_t gdt_limit;
 };

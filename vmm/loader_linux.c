@@ -1,6 +1,6 @@
 /*
- * Linux's x86 boot protocol (Documentation/x86/boot.rst and zero-page.rst), 32-bit entry: bzImages of protocol 2.05 on, 32-bit and
- * 64-bit kernels alike. The first module is the initramfs; the kernel's string, behind the file's name, is the command line.
+ * Linux's x86 boot protocol (Documentation/x86/boot.rst and zero-page.rst): bzImages of protocol 2.05 on. Those that have a 64-bit
+ * entry are entered there, the others in 32-bit mode. The first module is the initramfs; the kernel's string, behind the file's name, is the command line.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +27,7 @@ enum {
 	INITRD_ADDR_MAX = 0x22c,
 	KERNEL_ALIGNMENT = 0x230,
 	RELOCATABLE = 0x234,
+	XLOADFLAGS = 0x236,
 	CMDLINE_SIZE = 0x238,
 	PREF_ADDRESS = 0x258,
 	INIT_SIZE = 0x260,
@@ -35,7 +36,10 @@ enum {
 #define VERSION_MIN 0x205u /* relocatable kernels, initrd_addr_max */
 #define VERSION_CMDLINE 0x206u
 #define VERSION_INIT_SIZE 0x20au
+#define VERSION_XLOADFLAGS 0x20cu
 #define LOADED_HIGH 1u
+#define XLF_KERNEL_64 1u
+#define ENTRY_64 0x200u /* behind the load address */
 #define LOADER_UNKNOWN 0xffu /* none of those with a number */
 #define SECTOR 512u
 #define CMDLINE_OLD 255u
@@ -78,6 +82,7 @@ struct linux_image {
 	unsigned version;
 	uint64_t setup_bytes, payload_bytes;
 	uint64_t load, init_size;
+	bool entry64;
 };
 
 static int read_header(struct load *l, struct linux_image *k)
@@ -96,6 +101,7 @@ static int read_header(struct load *l, struct linux_image *k)
 	if (k->setup_bytes >= b->len)
 		return loader_fail(l, -EINVAL, "truncated: the Linux kernel's %u setup sectors are all that there is", sectors);
 	k->payload_bytes = b->len - k->setup_bytes;
+	k->entry64 = k->version >= VERSION_XLOADFLAGS && (le16(b->data + XLOADFLAGS) & XLF_KERNEL_64) && k->payload_bytes > ENTRY_64;
 	k->init_size = k->version >= VERSION_INIT_SIZE ? le32(b->data + INIT_SIZE) : 0;
 	if (k->init_size < k->payload_bytes)
 		k->init_size = k->payload_bytes;
@@ -257,7 +263,38 @@ static void memory_map(const struct loader_in *in, uint8_t *zero)
 }
 
 /* Flat segments where older kernels reload them from: 0x10 code, 0x18 data. */
-static const uint64_t gdt[4] = { 0, 0, 0x00cf9a000000ffff, 0x00cf92000000ffff };
+static const uint64_t gdt32[4] = { 0, 0, 0x00cf9a000000ffff, 0x00cf92000000ffff };
+static const uint64_t gdt64[4] = { 0, 0, 0x00af9a000000ffff, 0x00cf92000000ffff };
+
+#define TABLE_ENTRIES 512u
+#define DIRECTORIES 4u /* of 1 GiB each */
+#define ENTRY_TABLE 0x003u /* present, writable */
+#define ENTRY_LARGE 0x083u
+
+/* Page tables that map the lower 4 GiB, where all that is loaded lies, onto themselves: a PML4, a PDPT, and a directory for each GiB. */
+static int put_tables(struct load *l, struct loader_out *out)
+{
+	static uint64_t table[TABLE_ENTRIES];
+	uint64_t at, page = 0;
+	int e = place_low(l, (2 + DIRECTORIES) * PAGE_SIZE, PAGE_SIZE, LOW_FROM, LOW_TO, &at);
+
+	if (e)
+		return loader_fail(l, e, "no memory for the page tables of Linux's 64-bit entry");
+	memset(table, 0, sizeof(table));
+	table[0] = (at + PAGE_SIZE) | ENTRY_TABLE;
+	e = put(l, at, table, sizeof(table));
+	for (unsigned i = 0; i < DIRECTORIES; i++)
+		table[i] = (at + (2 + i) * PAGE_SIZE) | ENTRY_TABLE;
+	if (!e)
+		e = put(l, at + PAGE_SIZE, table, sizeof(table));
+	for (unsigned i = 0; !e && i < DIRECTORIES; i++) {
+		for (unsigned k = 0; k < TABLE_ENTRIES; k++, page += LARGE_PAGE_SIZE)
+			table[k] = page | ENTRY_LARGE;
+		e = put(l, at + (2 + i) * PAGE_SIZE, table, sizeof(table));
+	}
+	out->cr3 = (uint32_t)at;
+	return e;
+}
 
 static int load_linux(struct load *l, struct loader_out *out)
 {
@@ -281,7 +318,7 @@ static int load_linux(struct load *l, struct loader_out *out)
 	screen_info(l->in, zero);
 	memory_map(l->in, zero);
 	memcpy(zero + ACPI_RSDP, &l->in->rsdp, sizeof(l->in->rsdp));
-	memcpy(zero + GDT_AT, gdt, sizeof(gdt));
+	memcpy(zero + GDT_AT, k.entry64 ? gdt64 : gdt32, sizeof(gdt32));
 	e = put(l, k.load, l->in->kernel.data + k.setup_bytes, k.payload_bytes);
 	if (!e)
 		e = put_initrd(l, &k, zero);
@@ -289,12 +326,12 @@ static int load_linux(struct load *l, struct loader_out *out)
 		e = put_cmdline(l, &k, zero);
 	if (!e)
 		e = put(l, at, zero, sizeof(zero));
-	*out = (struct loader_out){ .protocol = "Linux",
-				    .entry = (uint32_t)k.load,
+	*out = (struct loader_out){ .protocol = k.entry64 ? "Linux, 64-bit" : "Linux, 32-bit",
+				    .entry = (uint32_t)k.load + (k.entry64 ? ENTRY_64 : 0),
 				    .esi = (uint32_t)at,
 				    .gdt = (uint32_t)at + GDT_AT,
-				    .gdt_limit = sizeof(gdt) - 1 };
-	return e;
+				    .gdt_limit = sizeof(gdt32) - 1 };
+	return e || !k.entry64 ? e : put_tables(l, out);
 }
 
 int loader_linux(struct guest_mem *m, const struct loader_in *in, struct loader_out *out, char *why, size_t why_len)

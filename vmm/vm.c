@@ -290,13 +290,13 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 
 /* ---- power-on */
 
-/* The state that boot loaders leave (struct loader_out): protected mode, flat segments, no paging. */
+/* The state that boot loaders leave (struct loader_out): protected mode, flat segments, and no paging or 64-bit mode. */
 static void enter_kernel(struct vcpu *v, const struct loader_out *out)
 {
 	struct vsegment data = { .sel = 0x18, .attr = 0xc093, .limit = 0xffffffff }, code = data;
 
 	code.sel = 0x10;
-	code.attr = 0xc09b;
+	code.attr = out->cr3 ? 0xa09b : 0xc09b; /* L, or D */
 	vcpu_reset(v);
 	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
 		v->seg[i] = i == SEG_CS ? code : data;
@@ -305,6 +305,12 @@ static void enter_kernel(struct vcpu *v, const struct loader_out *out)
 	v->gdtr = (struct vtable){ .base = out->gdt, .limit = out->gdt_limit };
 	v->idtr = (struct vtable){ 0 };
 	v->cr0 = CR0_PE | CR0_ET | CR0_NE;
+	if (out->cr3) {
+		v->cr0 |= CR0_PG;
+		v->cr3 = out->cr3;
+		v->cr4 = CR4_PAE;
+		v->efer = EFER_LME | EFER_LMA;
+	}
 	v->rip = out->entry;
 	v->gpr[RAX] = out->eax;
 	v->gpr[RBX] = out->ebx;

@@ -482,8 +482,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elf_kernels),	     cmocka_unit_test(low_kernels), cmocka_unit_test(broken_elf),
 		cmocka_unit_test(too_many_segments), cmocka_unit_test(headers),	    cmocka_unit_test(other_files),
-		cmocka_unit_test(address_kernels),   cmocka_unit_test(everything), cmocka_unit_test(screens),  cmocka_unit_test(too_much),
-		cmocka_unit_test(sections),
+		cmocka_unit_test(address_kernels),   cmocka_unit_test(everything),  cmocka_unit_test(screens),
+		cmocka_unit_test(too_much),	     cmocka_unit_test(sections),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

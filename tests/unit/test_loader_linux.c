@@ -119,10 +119,21 @@ static void test_text(void **state)
 		const char *args;
 		bool graphics;
 	} lines[] = {
-		{ NULL, true },		       { "vmlinuz", true },	    { "vmlinuz quiet", true },	   { "k vga=normal", false },
-		{ "k vga=ext a", false },      { "k a vga=ask", false },    { "k vga=0x317", true },	   { "k vga=791", true },
-		{ "k vga=0xf01", true },       { "k vga=1", false },	    { "k vga=0xFFFF", false },	   { "k vga=", false },
-		{ "k vga=791 vga=normal", false }, { "k xvga=normal", true }, { "k vga=99999999999", false },
+		{ NULL, true },
+		{ "vmlinuz", true },
+		{ "vmlinuz quiet", true },
+		{ "k vga=normal", false },
+		{ "k vga=ext a", false },
+		{ "k a vga=ask", false },
+		{ "k vga=0x317", true },
+		{ "k vga=791", true },
+		{ "k vga=0xf01", true },
+		{ "k vga=1", false },
+		{ "k vga=0xFFFF", false },
+		{ "k vga=", false },
+		{ "k vga=791 vga=normal", false },
+		{ "k xvga=normal", true },
+		{ "k vga=99999999999", false },
 	};
 	struct loader_out out;
 	const uint8_t *zero;
@@ -143,6 +154,52 @@ static void test_text(void **state)
 	assert_int_equal(zero[0x0f], 1);
 	assert_int_equal(zero[0x10], 16);
 	assert_int_equal(r32(out.esi + 0x12) | r32(out.esi + 0x18), 0);
+}
+
+/* The CPU's walk of 4-level tables in guest memory (SDM vol. 3, 4.5), as far as 2 MiB leaves go. */
+static uint64_t walk(uint32_t cr3, uint64_t addr)
+{
+	uint64_t entry = cr3;
+
+	for (unsigned shift = 39; shift >= 21; shift -= 9) {
+		uint64_t at = (entry & 0xffffffffff000) + (addr >> shift & 511) * 8;
+
+		assert_true(at + 8 <= RAM);
+		memcpy(&entry, ram + at, 8);
+		assert_int_equal(entry & 3, 3);
+		if (entry & 0x80)
+			break;
+	}
+	assert_true(entry & 0x80);
+	return (entry & 0xfffffffe00000) + (addr & 0x1fffff);
+}
+
+/* boot.rst, "64-bit boot protocol": who has the entry, where it is, and what it finds. */
+static void test_64(void **state)
+{
+	struct loader_out out;
+
+	(void)state;
+	make();
+	assert_int_equal(start("k", NULL, &out), 0);
+	assert_int_equal(out.cr3, 0);
+	w16(file + 0x236, 1);
+	w16(file + 0x206, 0x20b); /* the field has no meaning yet */
+	assert_int_equal(start("k", NULL, &out), 0);
+	assert_int_equal(out.cr3, 0);
+	assert_int_equal(out.entry, 0x300000);
+	w16(file + 0x206, 0x20c);
+	assert_int_equal(start("k", NULL, &out), 0);
+	assert_int_equal(out.entry, 0x300200);
+	assert_int_equal(out.cr3 % PAGE, 0);
+	assert_in_range(out.cr3, 0x10000, 0x8a000);
+	for (uint64_t at = 0; at < 1ull << 32; at += 0x1ff123)
+		assert_int_equal(walk(out.cr3, at), at);
+	assert_int_equal(out.gdt_limit, 31);
+	assert_int_equal(r32(out.gdt + 0x14), 0x00af9a00); /* L, not D */
+	assert_int_equal(r32(out.gdt + 0x1c), 0x00cf9200);
+	assert_true(out.esi + PAGE <= out.cr3 || out.cr3 + 6 * PAGE <= out.esi);
+	assert_int_equal(r32(out.esi + 0x202), 0x53726448);
 }
 
 static void refused(int err, const char *words)
@@ -239,11 +296,8 @@ static void test_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_zero_page),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_zero_page), cmocka_unit_test(test_text),	  cmocka_unit_test(test_64),
+		cmocka_unit_test(test_places),	  cmocka_unit_test(test_refused), cmocka_unit_test(test_damage),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
