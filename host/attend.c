@@ -214,8 +214,7 @@ static void on_changed(void *arg, unsigned head, bool resized, unsigned x0, unsi
 
 	a->env.changes[head]++;
 	a->env.changed_us = now_us();
-	if (a->vnc)
-		vnc_changed(a->vnc, head, resized, x0, y0, x1, y1);
+	show_changed(&a->show, head, resized, x0, y0, x1, y1);
 }
 
 static void on_frame(void *arg, const uint8_t *frame, size_t len)
@@ -297,7 +296,7 @@ static void on_player_end(struct attend *a)
 	a->have_end = true;
 	a->status = a->player->recording.why ? EXIT_TOOL : 0;
 	recording_explain(&a->player->recording);
-	if (!a->vnc)
+	if (!a->show.ops)
 		set_phase(a, PHASE_OVER, 0);
 	else if (!a->player->recording.why)
 		say("%s is over: its last picture stays until Ctrl-C", a->o->guest);
@@ -391,8 +390,7 @@ static void prepare(struct attend *a, struct pollset *p)
 	sink_prepare(&a->serial, p);
 	sink_prepare(&a->log, p);
 	input_prepare(&a->session, p);
-	if (a->vnc)
-		vnc_prepare(a->vnc, p);
+	show_prepare(&a->show, p);
 	if (a->control)
 		control_prepare(a->control, p);
 	pollset_wake(p, session_expire(&a->session, false));
@@ -449,8 +447,7 @@ static void turn(struct attend *a, struct pollset *p, uint32_t rate)
 	sink_pump(&a->serial, p);
 	sink_pump(&a->log, p);
 	input_pump(&a->session, p);
-	if (a->vnc)
-		vnc_pump(a->vnc, p);
+	show_pump(&a->show, p);
 	if (a->control)
 		control_pump(a->control, p);
 	look_at_clock(a);
@@ -484,12 +481,12 @@ static int open_outputs(struct attend *a)
 	if (!a->control)
 		return EXIT_TOOL;
 	say_more("control socket: %s", control_path(a->control));
-	if (o->view != VIEW_NONE) {
-		a->vnc =
-			vnc_start(o->listen_addr, o->listen_set ? o->listen_port : 0, a->machine ? o->heads.count : 1, &a->session);
-		if (!a->vnc)
-			return EXIT_TOOL;
-	}
+	if (show_start(&a->show, &(struct show_env){ .o = o,
+						     .heads = a->machine ? o->heads.count : 0,
+						     .session = &a->session,
+						     .quit = quit_asked,
+						     .arg = a }) < 0)
+		return EXIT_TOOL;
 	return 0;
 }
 
@@ -509,7 +506,7 @@ static void close_all(struct attend *a)
 		a->status = EXIT_TOOL;
 	if (a->o->stats_file)
 		attend_write_stats(a);
-	vnc_stop(a->vnc);
+	show_stop(&a->show);
 	line_close(&a->line);
 	session_free(&a->session);
 	tail_free(&a->serial_text);

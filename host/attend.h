@@ -16,8 +16,8 @@
 #include "host/record.h"
 #include "host/session.h"
 #include "host/sink.h"
+#include "host/show.h"
 #include "host/text.h"
-#include "host/vnc.h"
 
 enum phase {
 	PHASE_CONNECT, /* the emulator has not yet opened the line */
@@ -35,7 +35,7 @@ struct attend {
 	int signal_fd;
 	struct session session;
 	struct line line;
-	struct vnc *vnc;
+	struct show show;
 	struct control *control;
 	struct recorder recorder;
 	struct control_env env;

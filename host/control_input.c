@@ -30,11 +30,6 @@ static const struct {
 	{ "delete", 0xe053 },
 };
 
-static bool shifted(char ch)
-{
-	return isupper((unsigned char)ch) || (ch && strchr("!@#$%^&*()_+{}:\"~|<>?", ch));
-}
-
 static int press(struct session *s, uint16_t code, bool with_shift)
 {
 	int e = with_shift ? session_key(s, true, SHIFT) : 0;
@@ -66,7 +61,7 @@ void control_type(struct control_client *c, const char *args)
 		if (p[0] == '\\' && (p[1] == 'n' || p[1] == 't' || p[1] == '\\')) {
 			p++;
 			code = *p == 'n' ? ENTER : *p == 't' ? TAB : keys_scancode('\\');
-		} else if (shifted(*p) && code) {
+		} else if (keys_shifted((unsigned char)*p) && code) {
 			e = press(c->env->session, code, true);
 			continue;
 		}

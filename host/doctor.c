@@ -10,6 +10,7 @@
 #include "host/machine.h"
 #include "host/paths.h"
 #include "host/say.h"
+#include "host/web.h"
 #include "host/text.h"
 
 #define HELP_LIMIT_US 10000000u
@@ -119,9 +120,11 @@ int command_doctor(int argc, char **argv)
 	nests = kvm_nests(why, sizeof(why));
 	row("machine kvm", nests, false, nests ? "nested virtualization works" : why, "the other machines do without");
 	display = getenv("WAYLAND_DISPLAY") || getenv("DISPLAY");
-	row("display", display, false, display ? "for a VNC viewer" : "none here",
-	    "look with a VNC viewer from a machine that has one");
+	row("display", display, false, display ? "for a browser or viewer" : "none here",
+	    "look at the web page from a machine that has one: --listen, or ssh -L");
+	row("noVNC", web_possible(), false, web_possible() ? "for the web page" : "not there", "make fetches it from Debian");
 	program("vncviewer", false, "tigervnc-viewer");
+	program("ffmpeg", false, "ffmpeg");
 	child_cleanup();
 	if (missing)
 		printf("%u thing%s missing.\n", missing, missing == 1 ? " is" : "s are");

@@ -117,3 +117,11 @@ uint16_t keys_scancode(uint32_t keysym)
 			return others[i].code;
 	return 0;
 }
+
+bool keys_shifted(uint32_t keysym)
+{
+	for (size_t i = 0; keysym > 0x20 && keysym < 0x7f && i < sizeof(rows) / sizeof(*rows); i++)
+		if (strchr(rows[i].shifted, (int)keysym))
+			return true;
+	return false;
+}

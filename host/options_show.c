@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "host/options.h"
+#include "host/rfb.h"
 #include "host/say.h"
 #include "host/spec.h"
+#include "host/text.h"
 
 enum {
 	OPT_BAUD = 512,
@@ -16,6 +18,7 @@ enum {
 	OPT_QEMU_EXIT,
 	OPT_VIEW,
 	OPT_LISTEN,
+	OPT_PASSWORD_FILE,
 	OPT_SCREENSHOT,
 	OPT_SERIAL,
 	OPT_LOG,
@@ -33,8 +36,10 @@ static const struct argp_option line_options[] = {
 };
 
 static const struct argp_option show_options[] = {
-	{ "view", OPT_VIEW, "HOW", 0, "auto, vnc or none (auto: vnc)", 0 },
-	{ "listen", OPT_LISTEN, "ADDR:PORT", 0, "where VNC listens: head N at PORT+N (loopback, the first free port from 5900 on)",
+	{ "view", OPT_VIEW, "HOW", 0, "auto, web, vnc or none (auto: web)", 0 },
+	{ "listen", OPT_LISTEN, "ADDR:PORT", 0,
+	  "where the web page is, or VNC: head N at PORT+N (loopback, the first free port from 6080 or 5900 on)", 0 },
+	{ "password-file", OPT_PASSWORD_FILE, "FILE", 0, "viewers need the password in FILE's first line, 8 characters at most",
 	  0 },
 	{ "screenshot", OPT_SCREENSHOT, "DIR", 0, "leave DIR/head0.png ... at the end and when the guest asks", 0 },
 	{ "serial", OPT_SERIAL, "WHERE", 0, "the guest's serial port: stdio, null or a file", 0 },
@@ -84,22 +89,37 @@ static error_t line_parse(int key, char *arg, struct argp_state *state)
 
 static int parse_view(struct options *o, const char *arg)
 {
-	static const char *const later[] = { "window", "web" };
+	static const struct {
+		const char *name;
+		enum view_kind kind;
+	} views[] = { { "auto", VIEW_AUTO }, { "web", VIEW_WEB }, { "vnc", VIEW_VNC }, { "none", VIEW_NONE } };
 
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
-		if (strcmp(arg, later[i]) == 0) {
-			say("--view %s does not exist yet: use --view vnc and a VNC viewer, or --view none", arg);
-			return EINVAL;
+	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++) {
+		if (strcmp(arg, views[i].name) == 0) {
+			o->view = views[i].kind;
+			return 0;
 		}
 	}
-	if (strcmp(arg, "auto") == 0)
-		o->view = VIEW_AUTO;
-	else if (strcmp(arg, "vnc") == 0)
-		o->view = VIEW_VNC;
-	else if (strcmp(arg, "none") == 0)
-		o->view = VIEW_NONE;
-	else
-		return options_bad("view", arg, "auto, vnc or none");
+	return options_bad("view", arg, "auto, web, vnc or none");
+}
+
+/* The first line of the file. */
+static int read_password(struct options *o, const char *path)
+{
+	struct text t = { 0 };
+	int err = text_read_file(&t, path, 4096);
+	size_t len = strcspn(text_str(&t), "\r\n");
+
+	if (err) {
+		say("%s: %s", path, strerror(-err));
+		return EINVAL;
+	}
+	if (!len || len > RFB_PASSWORD_MAX) {
+		say("%s: expected 1 to %d characters: that is what VNC compares", path, RFB_PASSWORD_MAX);
+		return EINVAL;
+	}
+	o->password = xprintf("%.*s", (int)len, t.s);
+	text_free(&t);
 	return 0;
 }
 
@@ -125,6 +145,7 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
 		if (spec_listen(arg, o->listen_addr, &o->listen_port) == 0)
 			return 0;
 		return options_bad("listen", arg, "ADDR:PORT, an IPv4 address");
+	case OPT_PASSWORD_FILE: return read_password(o, arg);
 	case OPT_SCREENSHOT: o->screenshot_dir = arg; return 0;
 	case OPT_SERIAL: o->serial = arg; return 0;
 	case OPT_LOG: o->log_file = arg; return 0;

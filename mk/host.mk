@@ -7,7 +7,16 @@ HOST_CFLAGS := -std=gnu11 -O2 -g -I. -fstack-protector-strong -D_FORTIFY_SOURCE=
 HOST_PKG_CFLAGS = $(shell pkg-config --cflags $(HOST_LIBS))
 HOST_PKG_LIBS = $(shell pkg-config --libs $(HOST_LIBS))
 
-host: $(BUILD)/tessera
+host: $(BUILD)/tessera $(BUILD)/web/stamp
+
+# The page of --view web: ours, and noVNC's library from Debian's package.
+WEB_FILES := $(addprefix host/web/,index.html page.css page.js)
+$(BUILD)/web/novnc: host/web/fetch.sh
+	$(Q)sh host/web/fetch.sh $@
+
+$(BUILD)/web/stamp: $(WEB_FILES) | $(BUILD)/web/novnc
+	@mkdir -p $(@D)
+	$(Q)cp $(WEB_FILES) $(@D)/ && touch $@
 
 $(BUILD)/tessera: $(HOST_OBJ)
 	$(Q)$(HOSTCC) -o $@ $(HOST_OBJ) $(HOST_PKG_LIBS)

@@ -35,7 +35,7 @@ SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[c
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck bench/run tests/run tests/tools/*.sh guest-tests/linux/*.sh .ci/run boot/*.sh
+	shellcheck -x bench/run tests/run tests/views.sh tests/tools/*.sh host/web/fetch.sh guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests
 
@@ -47,7 +47,8 @@ install: all
 	install -D -m 755 $(BUILD)/tessera $(DESTDIR)$(PREFIX)/bin/tessera
 	install -D -m 644 $(BUILD)/tessera.elf $(DESTDIR)$(PREFIX)/share/tessera/tessera.elf
 	install -D -m 644 $(BUILD)/tessera.iso $(DESTDIR)$(PREFIX)/share/tessera/tessera.iso
-	install -d $(DESTDIR)$(PREFIX)/share/tessera/guest
+	install -d $(DESTDIR)$(PREFIX)/share/tessera/guest $(DESTDIR)$(PREFIX)/share/tessera/web
+	cp -R $(addprefix $(BUILD)/web/,index.html page.css page.js $(if $(wildcard $(BUILD)/web/novnc),novnc)) $(DESTDIR)$(PREFIX)/share/tessera/web/
 	install -m 644 $(BUILD)/guest/*.elf $(BUILD)/guest/*.bin $(BUILD)/guest/table.txt $(DESTDIR)$(PREFIX)/share/tessera/guest/
 
 help:

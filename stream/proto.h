@@ -22,7 +22,7 @@ enum proto_type {
 		64, /* u32 id, text: a command of `tessera ctl`: "heads", "stats", "pause", "resume", "reset", "nmi", "quit" ... */
 	/* INPUT stream, host -> VMM */
 	MSG_KEY = 96, /* u8 down, u16 set-1 scancode (0xe0xx for extended) */
-	MSG_POINTER,  /* u8 head, u16 x, u16 y, u8 buttons, i8 wheel */
+	MSG_POINTER,  /* u8 head, u16 x, u16 y, u8 buttons, i8 wheel (steps, positive: towards the user) */
 };
 
 enum guest_end {

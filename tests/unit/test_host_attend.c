@@ -2,11 +2,11 @@
  * The host's side of a session, end to end: attend() on one end of a socket, on the other a VMM that is the real link and display
  * sender (host_fakevmm.c). Pictures, text, exit statuses, faults on the line, the control socket.
  */
-/* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/child.c host/control.c */
+/* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/child.c host/control.c host/http.c */
 /* links: host/control_client.c host/control_input.c host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c */
-/* links: host/json.c host/keys.c host/kvm.c host/line.c host/machine.c host/machine_bochs.c */
+/* links: host/json.c host/keys.c host/kvm.c host/line.c host/listen.c host/loading.c host/machine.c host/machine_bochs.c */
 /* links: host/machine_qemu.c host/options.c host/options_show.c host/paths.c host/player.c host/png.c host/pollset.c host/record.c */
-/* links: host/recording.c host/say.c host/session.c host/sink.c host/spec.c host/table.c host/text.c host/vnc.c */
+/* links: host/recording.c host/rfb.c host/say.c host/session.c host/show.c host/sink.c host/spec.c host/table.c host/text.c host/vnc.c host/web.c */
 /* links: stream/[a-z]*.c */
 /* libs: -lpng -lvncserver -lvncclient -lz */
 #define _GNU_SOURCE
@@ -422,10 +422,13 @@ static void watch_head_1(uint16_t port, const char *control)
 	SendKeyEvent(client, 'a', TRUE);
 	SendKeyEvent(client, 'a', FALSE);
 	SendKeyEvent(client, 0xff52, TRUE); /* XK_Up */
+	SendKeyEvent(client, '!', TRUE); /* without its Shift */
+	SendKeyEvent(client, 0xffe1, TRUE);
+	SendKeyEvent(client, '!', TRUE);
 	SendPointerEvent(client, 120, 34, 1);
 	SendPointerEvent(client, 120, 34, 0x10);
 	MUST(call(command_wait, control,
-		  (const char *const[]){ "--text-log", "^pointer 1 120,34 0 -1$", "--timeout", "5", NULL }) == 0);
+		  (const char *const[]){ "--text-log", "^pointer 1 120,34 0 1$", "--timeout", "5", NULL }) == 0);
 	MUST(freopen("/dev/null", "w", stdout));
 	MUST(call(command_ctl, control, (const char *const[]){ "quit", NULL }) == 0);
 	_exit(0);
@@ -449,7 +452,8 @@ static void a_viewer_sees_and_types(void **state)
 	assert_int_equal(waitpid(watcher, &status, 0), watcher);
 	assert_int_equal(status, 0);
 	t = slurp("serial");
-	assert_non_null(strstr(t.s, "key 1 001e\nkey 0 001e\nkey 1 e048\npointer 1 120,34 1 0\npointer 1 120,34 0 -1\n"));
+	assert_non_null(strstr(t.s, "key 1 001e\nkey 0 001e\nkey 1 e048\nkey 1 002a\nkey 1 0002\nkey 0 002a\n"
+				    "key 1 002a\nkey 1 0002\npointer 1 120,34 1 0\npointer 1 120,34 0 1\n"));
 	text_free(&t);
 	drop(&o);
 }
