@@ -2,7 +2,7 @@
 DEPS := gcc binutils nasm pkg-config qemu-system-x86 bochs bochsbios vgabios grub-pc-bin grub-common xorriso mtools libvncserver-dev \
 	libpng-dev zlib1g-dev libzstd-dev libcmocka-dev libzydis-dev libasan8 libubsan1 procps patch grub-invaders acpica-tools
 # For `make test` alone.
-DEPS_TEST := ffmpeg
+DEPS_TEST := ffmpeg chromium chromium-driver python3 curl xvfb xdotool tigervnc-viewer
 DEPS_LINT := clang-format cppcheck shellcheck
 DEPS_STAMP := $(BUILD)/deps.mk
 

@@ -1,0 +1,169 @@
+# shellcheck shell=bash disable=SC2153 # BUILD, OUT, TESSERA and the functions used are tests/run's
+# End to end tests of the ways to look at a run: recordings, lines, the web page, VNC, the window. Sourced by tests/run.
+
+# picture_crc FILE: of a PNG, as guests print it.
+picture_crc() { "$BUILD/tests/pngcrc" "$1" 2>&1 | sed 's/.*crc=//'; }
+
+# A recording plays the same pictures and text again, a picture and a video come out of it, and one that is cut off says so.
+e2e_record() {
+  local dir=$OUT/e2e-record why='' head seconds psnr
+  mkdir -p "$dir"
+  timeout 100 "$TESSERA" run @demo --machine qemu --heads 3 --view none --record "$dir/demo.rec" --screenshot "$dir/run" --timeout 90 \
+    -- once >"$dir/run.txt" 2>"$dir/err.txt" </dev/null || why="exit status"
+  timeout 60 "$TESSERA" replay "$dir/demo.rec" --speed max --view none --screenshot "$dir/replay" \
+    >"$dir/replay.txt" 2>>"$dir/err.txt" </dev/null || why="exit status of replay"
+  cmp "$dir/run.txt" "$dir/replay.txt" >>"$dir/err.txt" 2>&1 || why="the guest's text"
+  for head in 0 1 2; do
+    cmp "$dir/run/head$head.png" "$dir/replay/head$head.png" >>"$dir/err.txt" 2>&1 || why="picture of head $head"
+  done
+  "$TESSERA" export "$dir/demo.rec" "$dir/one.png" --head 2 2>>"$dir/err.txt" || why="exit status of export"
+  [ "$(picture_crc "$dir/one.png")" = "$(picture_crc "$dir/run/head2.png")" ] || why="the exported picture"
+  "$TESSERA" export "$dir/demo.rec" "$dir/all.png" 2>>"$dir/err.txt" || why="exit status of export"
+  timeout 100 "$TESSERA" export "$dir/demo.rec" "$dir/all.mp4" --fps 5 2>>"$dir/err.txt" || why="exit status of export to video"
+  seconds=$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$dir/all.mp4" 2>>"$dir/err.txt")
+  [ "${seconds%.*}" -ge 2 ] 2>>"$dir/err.txt" || why="the video has ${seconds:-no} seconds"
+  # H.264 loses colour detail, but the last picture is the last picture.
+  ffmpeg -v error -y -sseof -0.3 -i "$dir/all.mp4" -update 1 "$dir/last.png" 2>>"$dir/err.txt"
+  psnr=$(ffmpeg -hide_banner -i "$dir/last.png" -i "$dir/all.png" -lavfi psnr -f null - 2>&1 | sed -n 's/.*average:\([0-9]*\).*/\1/p')
+  [ "${psnr:-0}" -ge 30 ] || why="the video's last picture: ${psnr:-no} dB"
+  head -c 20000 "$dir/demo.rec" >"$dir/cut.rec"
+  timeout 60 "$TESSERA" replay "$dir/cut.rec" --speed max --view none >"$dir/cut.txt" 2>&1 </dev/null
+  [ $? = 125 ] && grep -q 'cut.rec: is cut off at byte [0-9]*, [0-9.]* s from' "$dir/cut.txt" || why="a cut recording"
+  timeout 60 "$TESSERA" replay "$dir/run.txt" --view none >"$dir/text.txt" 2>&1 </dev/null
+  [ $? = 2 ] && [ "$(wc -l <"$dir/text.txt")" = 1 ] && grep -q 'is no recording' "$dir/text.txt" || why="no recording"
+  result e2e-record "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+}
+
+# What runs already is attended at a TCP port, a unix socket and a tty. `wait` may begin before there is something to wait for.
+view_line() { # DIR CHARDEV DEVICE: DEVICE - is the tty that QEMU names
+  local dir=$1 pid device=$3 _
+  mkdir -p "$dir"
+  qemu-system-x86_64 -nodefaults -no-user-config -display none -accel tcg -cpu max -m 256 -kernel "$BUILD/tessera.elf" -append heads=2 \
+    -initrd "$BUILD/guest/demo.elf once" -no-reboot -chardev "$2" -serial chardev:line >"$dir/qemu.txt" 2>&1 </dev/null &
+  pid=$!
+  [ "$device" != - ] || wait_line "$dir/qemu.txt" '^char device' 1 || echo "QEMU names no tty"
+  [ "$device" != - ] || device=$(sed -n 's/^char device redirected to \([^ ]*\).*/\1/p' "$dir/qemu.txt")
+  for _ in $(seq 50); do # QEMU opens its sockets when it is ready
+    timeout 60 "$TESSERA" view "$device" --view none --serial "$dir/serial.txt" --control "$dir/sock" --record "$dir/view.rec" \
+      --screenshot "$dir/shots" >"$dir/view.txt" 2>&1 </dev/null &
+    sleep 0.2
+    kill -0 $! 2>/dev/null && break
+  done
+  "$TESSERA" wait --control "$dir/sock" --text-log '^PASS heads' --timeout 50 >>"$dir/view.txt" 2>&1 || echo "$device: wait"
+  wait $! || echo "$device: exit status $?"
+  check_last_pictures "$dir/shots" "$dir/serial.txt"
+  "$TESSERA" replay "$dir/view.rec" --speed max --view none --serial "$dir/again.txt" --screenshot "$dir/again" >>"$dir/view.txt" 2>&1 ||
+    echo "$device: replay"
+  cmp "$dir/serial.txt" "$dir/again.txt" && cmp "$dir/shots/head1.png" "$dir/again/head1.png"
+  kill $pid
+  wait $pid 2>/dev/null
+}
+
+e2e_view() {
+  local dir=$OUT/e2e-view
+  mkdir -p "$dir"
+  {
+    view_line "$dir/tcp" socket,id=line,host=127.0.0.1,port=5931,server=on,wait=off tcp:127.0.0.1:5931
+    view_line "$dir/unix" "socket,id=line,path=$dir/line,server=on,wait=off" "unix:$dir/line"
+    view_line "$dir/tty" pty,id=line -
+  } >"$dir/why.txt" 2>&1
+  result e2e-view "$([ ! -s "$dir/why.txt" ]; echo $?)" "$(head -n 1 "$dir/why.txt") (see $dir/)"
+}
+
+# echo_guest DIR VIEW OPTIONS...: starts @echo, which shows what is typed on every head, and waits until it is ready. Its pid is in $echo_pid.
+echo_guest() {
+  local dir=$1
+  mkdir -p "$dir"
+  shift
+  timeout 150 "$TESSERA" run @echo --machine qemu --control "$dir/sock" --screenshot "$dir/shots" --timeout 140 --view "$@" \
+    >"$dir/out.txt" 2>"$dir/err.txt" </dev/null &
+  echo_pid=$!
+  "$TESSERA" wait --control "$dir/sock" --text-log '^ready' --timeout 60 >>"$dir/err.txt" 2>&1
+}
+
+# end_echo_guest DIR: Escape ends it; the screens are what it says.
+end_echo_guest() {
+  "$TESSERA" ctl --control "$1/sock" key escape >>"$1/err.txt" 2>&1
+  wait "$echo_pid" || { echo "exit status of the run"; return 1; }
+  check_last_pictures "$1/shots" "$1/out.txt"
+}
+
+http_status() { curl -s -o /dev/null -w '%{http_code}' --max-time 10 --path-as-is "$@"; }
+
+# Headless Chromium opens the page, gives the password, sees four heads as they are, clicks, types, and sees the echo. Requests that no page of
+# ours makes are refused.
+e2e_web() {
+  local dir=$OUT/e2e-web why='' url=http://127.0.0.1:6177 one _
+  mkdir -p "$dir"
+  echo pass-wrd >"$dir/password"
+  echo_guest "$dir" web --listen 127.0.0.1:6177 --password-file "$dir/password" || why="the guest is not ready"
+  grep -q "the heads: $url/" "$dir/err.txt" || why="the address is not said"
+  /usr/bin/python3 tests/tools/browser.py $url/ 4 "'$TESSERA' ctl --control '$dir/sock' heads" --password pass-wrd --click 2 --type 'Echo!' \
+    --shot "$dir/page.png" >"$dir/browser.txt" 2>&1 || why="the browser: $(tail -n 1 "$dir/browser.txt")"
+  [ "$(http_status $url/status.json)" = 200 ] || why="status.json"
+  [ "$(http_status $url/../../tessera.elf)" = 404 ] || why="a path that leads out"
+  [ "$(http_status $url/stamp)" = 404 ] || why="a file of no type"
+  [ "$(http_status -X POST -d x $url/)" = 405 ] || why="POST"
+  [ "$(http_status -H 'Host: evil.example' $url/)" = 403 ] || why="a foreign name"
+  for one in 'Origin: http://evil.example' 'X: no origin'; do
+    [ "$(http_status -H 'Upgrade: websocket' -H 'Connection: Upgrade' -H "$one" $url/head/0)" = 403 ] || why="a WebSocket of a foreign page"
+  done
+  # What is no request, and requests without end on more connections than are served at a time, keep nobody else waiting for long.
+  timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/6177 && head -c 1000000 /dev/urandom >&3' 2>/dev/null
+  for _ in $(seq 40); do
+    timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/6177 && printf "GET /" >&3 && sleep 15' 2>/dev/null &
+  done
+  [ "$(http_status --max-time 20 $url/)" = 200 ] || why="many idle connections"
+  end_echo_guest "$dir" >"$dir/end.txt" || why=${why:-$(head -n 1 "$dir/end.txt")}
+  [ "$(grep -c '^key \(2a\|12\|2e\|23\|18\|02\)' "$dir/out.txt")" = 7 ] || why=${why:-"not the keys that were typed"}
+  grep -q '^buttons 1' "$dir/out.txt" || why=${why:-"no click"}
+  result e2e-web "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+}
+
+# An X server for one test: DISPLAY is set, its pid is in $x_pid.
+start_x() { # DIR
+  Xvfb -displayfd 5 -screen 0 1280x1024x24 -nolisten tcp 5>"$1/display" >"$1/xvfb.txt" 2>&1 &
+  x_pid=$!
+  wait_line "$1/display" '[0-9]' 1
+  DISPLAY=:$(cat "$1/display")
+  export DISPLAY
+}
+
+# window_shows WINDOW FILE CRC: until the window's pixels have that CRC, at most 20 s.
+window_shows() {
+  local _
+  for _ in $(seq 40); do
+    ffmpeg -v error -y -f x11grab -draw_mouse 0 -window_id "$1" -i "$DISPLAY" -frames:v 1 "$2" && [ "$(picture_crc "$2")" = "$3" ] && return
+    sleep 0.5
+  done
+  return 1
+}
+
+head_crc() { "$TESSERA" ctl --control "$1/sock" heads | sed -n "s/^head=$2 .*crc=//p"; }
+
+# TigerVNC's viewer shows head 1 as it is, and what is typed into its window.
+e2e_vnc() (
+  dir=$OUT/e2e-vnc why='' window=
+  mkdir -p "$dir"
+  echo secret >"$dir/password"
+  echo_guest "$dir" vnc --listen 127.0.0.1:5985 --password-file "$dir/password" || why="the guest is not ready"
+  start_x "$dir" || why="no X server"
+  VNC_PASSWORD=secret timeout 100 xtigervncviewer -geometry 1024x768+0+0 -RemoteResize=0 -DotWhenNoCursor=0 -MenuKey= -ReconnectOnError=0 \
+    127.0.0.1::5986 >"$dir/viewer.txt" 2>&1 &
+  viewer=$!
+  window=$(timeout 30 xdotool search --sync --onlyvisible --name TigerVNC 2>>"$dir/err.txt" | head -n 1)
+  [ -n "$window" ] || why="no viewer's window"
+  window_shows "$window" "$dir/before.png" "$(head_crc "$dir" 1)" 2>>"$dir/err.txt" || why=${why:-"the picture before"}
+  { xdotool windowfocus --sync "$window" && xdotool mousemove 512 384 click 1 && xdotool type 'Tiger!'; } 2>>"$dir/err.txt"
+  "$TESSERA" wait --control "$dir/sock" --text-log '^key 02' --timeout 20 2>>"$dir/err.txt" || why=${why:-"not what was typed"}
+  "$TESSERA" wait --control "$dir/sock" --still 500 --timeout 20 2>>"$dir/err.txt"
+  window_shows "$window" "$dir/after.png" "$(head_crc "$dir" 1)" 2>>"$dir/err.txt" || why=${why:-"the picture after"}
+  cmp -s "$dir/before.png" "$dir/after.png" && why=${why:-"no echo"}
+  # Without the password nothing is shown: VNC authentication is all that is offered.
+  types=$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/5985 && head -c 12 <&3 >/dev/null && echo "RFB 003.008" >&3 && head -c 2 <&3' | od -An -tx1)
+  [ "$types" = ' 01 02' ] || why=${why:-"security types$types"}
+  end_echo_guest "$dir" >"$dir/end.txt" || why=${why:-$(head -n 1 "$dir/end.txt")}
+  kill "$viewer" "$x_pid" 2>/dev/null
+  wait
+  result e2e-vnc "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+)
