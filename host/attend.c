@@ -366,7 +366,14 @@ static void on_signal(struct attend *a, int sig)
 
 static void quit_asked(void *arg)
 {
-	finish(arg, 0);
+	struct attend *a = arg;
+
+	if (a->player && !a->have_end)
+		a->status = 0;
+	if (a->player)
+		set_phase(a, PHASE_OVER, 0);
+	else
+		finish(a, 0);
 }
 
 static void host_stats(void *arg, struct text *json)

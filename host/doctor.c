@@ -120,7 +120,7 @@ int command_doctor(int argc, char **argv)
 	nests = kvm_nests(why, sizeof(why));
 	row("machine kvm", nests, false, nests ? "nested virtualization works" : why, "the other machines do without");
 	display = getenv("WAYLAND_DISPLAY") || getenv("DISPLAY");
-	row("display", display, false, display ? "for a browser or viewer" : "none here",
+	row("display", display, false, display ? "for the window" : "none here",
 	    "look at the web page from a machine that has one: --listen, or ssh -L");
 	row("noVNC", web_possible(), false, web_possible() ? "for the web page" : "not there", "make fetches it from Debian");
 	program("vncviewer", false, "tigervnc-viewer");

@@ -11,7 +11,7 @@
 
 #define OPTIONS_MODULES 15 /* the guest is a module of the VMM too, and the VMM reads 16 */
 
-enum view_kind { VIEW_AUTO, VIEW_WEB, VIEW_VNC, VIEW_NONE };
+enum view_kind { VIEW_AUTO, VIEW_WINDOW, VIEW_WEB, VIEW_VNC, VIEW_NONE };
 enum boot_kind { BOOT_DIRECT, BOOT_GRUB };
 
 struct module_option {
@@ -38,6 +38,7 @@ struct options {
 	bool listen_set;
 	char listen_addr[16];
 	uint16_t listen_port;
+	bool window_per_head;
 	const char *password; /* of viewers; NULL: none */
 	const char *screenshot_dir, *serial, *log_file, *stats_file, *control, *record_file;
 	bool verbose, qemu_exit;

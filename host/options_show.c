@@ -19,6 +19,7 @@ enum {
 	OPT_VIEW,
 	OPT_LISTEN,
 	OPT_PASSWORD_FILE,
+	OPT_WINDOW_PER_HEAD,
 	OPT_SCREENSHOT,
 	OPT_SERIAL,
 	OPT_LOG,
@@ -36,7 +37,8 @@ static const struct argp_option line_options[] = {
 };
 
 static const struct argp_option show_options[] = {
-	{ "view", OPT_VIEW, "HOW", 0, "auto, web, vnc or none (auto: web)", 0 },
+	{ "view", OPT_VIEW, "HOW", 0, "auto, window, web, vnc or none (auto: window, without a display web)", 0 },
+	{ "window-per-head", OPT_WINDOW_PER_HEAD, NULL, 0, "a window for each head (one with all)", 0 },
 	{ "listen", OPT_LISTEN, "ADDR:PORT", 0,
 	  "where the web page is, or VNC: head N at PORT+N (loopback, the first free port from 6080 or 5900 on)", 0 },
 	{ "password-file", OPT_PASSWORD_FILE, "FILE", 0, "viewers need the password in FILE's first line, 8 characters at most",
@@ -92,7 +94,9 @@ static int parse_view(struct options *o, const char *arg)
 	static const struct {
 		const char *name;
 		enum view_kind kind;
-	} views[] = { { "auto", VIEW_AUTO }, { "web", VIEW_WEB }, { "vnc", VIEW_VNC }, { "none", VIEW_NONE } };
+	} views[] = {
+		{ "auto", VIEW_AUTO }, { "window", VIEW_WINDOW }, { "web", VIEW_WEB }, { "vnc", VIEW_VNC }, { "none", VIEW_NONE }
+	};
 
 	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++) {
 		if (strcmp(arg, views[i].name) == 0) {
@@ -100,7 +104,7 @@ static int parse_view(struct options *o, const char *arg)
 			return 0;
 		}
 	}
-	return options_bad("view", arg, "auto, web, vnc or none");
+	return options_bad("view", arg, "auto, window, web, vnc or none");
 }
 
 /* The first line of the file. */
@@ -145,6 +149,7 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
 		if (spec_listen(arg, o->listen_addr, &o->listen_port) == 0)
 			return 0;
 		return options_bad("listen", arg, "ADDR:PORT, an IPv4 address");
+	case OPT_WINDOW_PER_HEAD: o->window_per_head = true; return 0;
 	case OPT_PASSWORD_FILE: return read_password(o, arg);
 	case OPT_SCREENSHOT: o->screenshot_dir = arg; return 0;
 	case OPT_SERIAL: o->serial = arg; return 0;

@@ -1,36 +1,43 @@
 #include "host/show.h"
 
-#include <stdlib.h>
-#include <unistd.h>
+#include <stddef.h>
 
 #include "host/say.h"
 #include "host/vnc.h"
 #include "host/web.h"
+#include "host/window.h"
 
 #define RATE_LOOK_US 500000u
 
-/* A window where there is a display to open it on; else a web page; else VNC, which needs nothing. */
-static enum view_kind choose(enum view_kind asked)
+static int start(struct show *s, const struct show_ops *ops)
 {
-	if (asked != VIEW_AUTO)
-		return asked;
-	return web_possible() ? VIEW_WEB : VIEW_VNC;
-}
-
-int show_start(struct show *s, const struct show_env *env)
-{
-	static const struct show_ops *const views[] = { [VIEW_VNC] = &vnc_ops, [VIEW_WEB] = &web_ops, [VIEW_NONE] = NULL };
-
-	s->env = *env;
-	s->env.loading = &s->loading;
-	s->ops = views[choose(env->o->view)];
-	if (!s->ops)
-		return 0;
-	s->view = s->ops->start(&s->env);
+	s->ops = ops;
+	s->view = ops->start(&s->env);
 	if (s->view)
 		return 0;
 	s->ops = NULL;
 	return -1;
+}
+
+/* A window where there is a display to open it on; else a web page; else VNC, which needs nothing. */
+static int start_any(struct show *s)
+{
+	if (window_possible() && start(s, &window_ops) == 0)
+		return 0;
+	return start(s, web_possible() ? &web_ops : &vnc_ops);
+}
+
+int show_start(struct show *s, const struct show_env *env)
+{
+	s->env = *env;
+	s->env.loading = &s->loading;
+	switch (env->o->view) {
+	case VIEW_AUTO: return start_any(s);
+	case VIEW_WINDOW: return start(s, &window_ops);
+	case VIEW_WEB: return start(s, &web_ops);
+	case VIEW_VNC: return start(s, &vnc_ops);
+	default: return 0;
+	}
 }
 
 void show_stop(struct show *s)

@@ -1,7 +1,7 @@
 # The host command: host/ and the same stream/ as in the VMM.
-HOST_C := $(wildcard host/*.c stream/*.c)
+HOST_C := $(wildcard host/*.c stream/*.c) devices/vga_font.c
 HOST_OBJ := $(HOST_C:%.c=$(BUILD)/host/%.o)
-HOST_LIBS := libpng libvncserver zlib libzstd
+HOST_LIBS := libpng libvncserver sdl2 zlib libzstd
 HOST_CFLAGS := -std=gnu11 -O2 -g -I. -fstack-protector-strong -D_FORTIFY_SOURCE=2 $(WARN)
 # Asked only when something of the host is built, so that a missing library is no concern of `make deps` or `make vmm`.
 HOST_PKG_CFLAGS = $(shell pkg-config --cflags $(HOST_LIBS))

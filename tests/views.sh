@@ -167,3 +167,33 @@ e2e_vnc() (
   wait
   result e2e-vnc "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
 )
+
+# The window: heads as they are, beside each other; keys and a click reach the guest. A window for each head, too.
+e2e_window() (
+  dir=$OUT/e2e-window why='' window=
+  mkdir -p "$dir"
+  start_x "$dir" || why="no X server"
+  echo_guest "$dir" auto --heads 640x480,320x240 || why="the guest is not ready"
+  window=$(timeout 30 xdotool search --sync --onlyvisible --name '^Tessera$' 2>>"$dir/err.txt" | head -n 1)
+  [ -n "$window" ] || why=${why:-"no window"}
+  { xdotool windowfocus --sync "$window" && xdotool mousemove --window "$window" 700 100 click 1 && xdotool type 'Win!'; } 2>>"$dir/err.txt"
+  "$TESSERA" wait --control "$dir/sock" --text-log '^key 02' --timeout 20 2>>"$dir/err.txt" || why=${why:-"not what was typed"}
+  grep -q '^buttons 1' "$dir/out.txt" || why=${why:-"no click"}
+  "$TESSERA" wait --control "$dir/sock" --still 500 --timeout 20 2>>"$dir/err.txt"
+  for _ in $(seq 20); do
+    ffmpeg -v error -y -f x11grab -draw_mouse 0 -window_id "$window" -i "$DISPLAY" -frames:v 1 "$dir/all.png" 2>>"$dir/err.txt"
+    ffmpeg -v error -y -i "$dir/all.png" -vf crop=640:480:0:0 "$dir/0.png" -vf crop=320:240:648:0 "$dir/1.png" 2>>"$dir/err.txt"
+    seen="$(picture_crc "$dir/0.png") $(picture_crc "$dir/1.png")"
+    shown="$(head_crc "$dir" 0) $(head_crc "$dir" 1)"
+    [ "$seen" = "$shown" ] && break
+    sleep 0.5
+  done
+  [ "$seen" = "$shown" ] || why=${why:-"the window shows $seen, not $shown"}
+  end_echo_guest "$dir" >"$dir/end.txt" || why=${why:-$(head -n 1 "$dir/end.txt")}
+  echo_guest "$dir/each" window --window-per-head --heads 320x240,300x200 || why=${why:-"the guest is not ready"}
+  window=$(timeout 30 xdotool search --sync --onlyvisible --name '^Tessera head 1$' 2>>"$dir/err.txt" | head -n 1)
+  [ "$(xdotool getwindowgeometry --shell "$window" 2>>"$dir/err.txt" | sed -n 's/^WIDTH=//p')" = 300 ] || why=${why:-"no window of head 1"}
+  end_echo_guest "$dir/each" >"$dir/end.txt" || why=${why:-$(head -n 1 "$dir/end.txt")}
+  kill "$x_pid"
+  result e2e-window "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+)

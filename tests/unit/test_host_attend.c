@@ -7,8 +7,9 @@
 /* links: host/json.c host/keys.c host/kvm.c host/line.c host/listen.c host/loading.c host/machine.c host/machine_bochs.c */
 /* links: host/machine_qemu.c host/options.c host/options_show.c host/paths.c host/player.c host/png.c host/pollset.c host/record.c */
 /* links: host/recording.c host/rfb.c host/say.c host/session.c host/show.c host/sink.c host/spec.c host/table.c host/text.c host/vnc.c host/web.c */
+/* links: host/layout.c host/pane.c host/window.c host/window_keys.c devices/vga_font.c */
 /* links: stream/[a-z]*.c */
-/* libs: -lpng -lvncserver -lvncclient -lz */
+/* libs: -lpng -lvncserver -lvncclient -lz -lSDL2 */
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stddef.h>
