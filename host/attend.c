@@ -160,6 +160,23 @@ static void on_plain(void *arg, const uint8_t *text, size_t len)
 		sink_add(&a->log, text, len);
 }
 
+/* The guest crashed, and the run goes on. Returns false when it should not. */
+static bool outlive_crash(struct attend *a)
+{
+	if (a->player || a->o->on_crash == CRASH_END)
+		return false;
+	a->crashes++;
+	if (a->o->on_crash == CRASH_RESET && session_request(&a->session, "reset", STATS_US, NULL, NULL) < 0)
+		return false;
+	if (a->o->on_crash == CRASH_STAY || a->o->verbose) {
+		say("the guest crashed%s",
+		    a->o->on_crash == CRASH_STAY ? ": it waits for 'tessera ctl', which can look at it, reset it or quit" : "");
+		say_text("  | ", a->parked.s, a->parked.len);
+	}
+	text_free(&a->parked);
+	return true;
+}
+
 static void on_ended(void *arg, unsigned how, uint32_t value)
 {
 	struct attend *a = arg;
@@ -172,7 +189,7 @@ static void on_ended(void *arg, unsigned how, uint32_t value)
 	};
 	const char *what = how < sizeof(words) / sizeof(*words) ? words[how] : "the guest ended in a way that is not known";
 
-	if (a->have_end)
+	if (a->have_end || (how == END_CRASH && outlive_crash(a)))
 		return;
 	if (how == END_DEBUG_EXIT || how == END_POWEROFF)
 		say_more("%s (%u)", what, value);

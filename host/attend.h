@@ -52,6 +52,7 @@ struct attend {
 	uint64_t pinged_us;
 	uint64_t serial_bytes, log_bytes, shots;
 	struct text vmm_stats; /* the VMM's last word */
+	unsigned crashes;      /* so many that did not end the run */
 	struct text parked;    /* its report on a guest that went wrong */
 };
 

@@ -13,6 +13,7 @@
 
 enum view_kind { VIEW_AUTO, VIEW_WINDOW, VIEW_WEB, VIEW_VNC, VIEW_NONE };
 enum boot_kind { BOOT_DIRECT, BOOT_GRUB };
+enum crash_kind { CRASH_END, CRASH_STAY, CRASH_RESET };
 
 struct module_option {
 	const char *file, *args; /* args "" where there are none */
@@ -42,6 +43,7 @@ struct options {
 	const char *password; /* of viewers; NULL: none */
 	const char *screenshot_dir, *serial, *log_file, *stats_file, *control, *record_file;
 	bool verbose, qemu_exit;
+	enum crash_kind on_crash;
 	uint32_t baud; /* 0: the machine's own */
 	struct fault_rates faults;
 	uint64_t timeout_us; /* 0: none */

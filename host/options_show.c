@@ -16,6 +16,7 @@ enum {
 	OPT_LINE_ERRORS,
 	OPT_RECORD,
 	OPT_QEMU_EXIT,
+	OPT_ON_CRASH,
 	OPT_VIEW,
 	OPT_LISTEN,
 	OPT_PASSWORD_FILE,
@@ -33,6 +34,8 @@ static const struct argp_option line_options[] = {
 	{ "line-errors", OPT_LINE_ERRORS, "SPEC", 0, "inject faults: flip=1e-4,drop=1e-4,dup=1e-4,cut=30s,seed=N", 0 },
 	{ "record", OPT_RECORD, "FILE", 0, "keep what comes over the line, for 'tessera replay' and 'export'", 0 },
 	{ "qemu-exit", OPT_QEMU_EXIT, NULL, 0, "status 1 for a debug exit with 0, as QEMU has it", 0 },
+	{ "on-crash", OPT_ON_CRASH, "WHAT", 0, "end the run with status 126 (default), stay for 'tessera ctl', or reset the guest",
+	  0 },
 	{ 0 },
 };
 
@@ -71,6 +74,19 @@ int options_number(const char *option, const char *arg, unsigned min, unsigned m
 	return 0;
 }
 
+static int parse_on_crash(struct options *o, const char *arg)
+{
+	static const char *const words[] = { [CRASH_END] = "end", [CRASH_STAY] = "stay", [CRASH_RESET] = "reset" };
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(arg, words[i]) == 0) {
+			o->on_crash = (enum crash_kind)i;
+			return 0;
+		}
+	}
+	return options_bad("on-crash", arg, "end, stay or reset");
+}
+
 static error_t line_parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -85,6 +101,7 @@ static error_t line_parse(int key, char *arg, struct argp_state *state)
 		return EINVAL;
 	case OPT_RECORD: o->record_file = arg; return 0;
 	case OPT_QEMU_EXIT: o->qemu_exit = true; return 0;
+	case OPT_ON_CRASH: return parse_on_crash(o, arg);
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
