@@ -14,6 +14,15 @@ bool exit_handle(struct vcpu *v);
 void exit_cpuid(struct vcpu *v);                     /* exit_cpuid.c */
 void exit_rdmsr(struct vcpu *v, struct vm_exit *x);  /* exit_msr.c */
 void exit_wrmsr(struct vcpu *v, struct vm_exit *x);
+/* exit_apic.c: MSRs of the local APIC and the TSC. 0, or -EINVAL for #GP; x2APIC's take the MSR from RCX. */
+int apic_base_get(struct vcpu *v, uint64_t *value);
+int apic_base_set(struct vcpu *v, uint64_t value);
+int tsc_deadline_get(struct vcpu *v, uint64_t *value);
+int tsc_deadline_set(struct vcpu *v, uint64_t value);
+int x2apic_get(struct vcpu *v, uint64_t *value);
+int x2apic_set(struct vcpu *v, uint64_t value);
+int tsc_get(struct vcpu *v, uint64_t *value);
+int tsc_set(struct vcpu *v, uint64_t value);
 void exit_xsetbv(struct vcpu *v, struct vm_exit *x); /* exit_cr.c */
 void exit_cr(struct vcpu *v, struct vm_exit *x);
 void exit_io(struct vcpu *v, struct vm_exit *x);     /* exit_io.c */

@@ -1,12 +1,13 @@
 /*
  * CPUID: what the guest is told, leaf by leaf. A leaf that the table does not name is all zero, so nothing of the host shows
- * through by accident. The guest sees one CPU, no APIC, no VMX or SVM, and only features that work without help from the VMM or
+ * through by accident. The guest sees one CPU, its local APIC, no VMX or SVM, and only features that work without help from the VMM or
  * that it helps with.
  */
 #include <stddef.h>
 
 #include "vmm/cpu.h"
 #include "vmm/exit.h"
+#include "vmm/hw/hw.h"
 #include "vmm/hw/x86.h"
 #include "vmm/hypercall.h"
 #include "vmm/paging.h"
@@ -18,6 +19,7 @@
 #define F1_ECX                                                                                                                     \
 	(BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(26) | BIT(28) |      \
 	 BIT(29) | BIT(30))
+#define F1_ECX_APIC (BIT(21) | BIT(24)) /* x2APIC and TSC deadline, which need nothing of the host */
 #define F1_ECX_OSXSAVE BIT(27)
 #define F1_ECX_HYPERVISOR BIT(31)
 /* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS */
@@ -48,24 +50,70 @@ struct cpuid_rule {
 static void leaf_0(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
-	if (r[0] > 0x16)
-		r[0] = 0x16;
+	if (r[0] > 0x15)
+		r[0] = 0x15;
+	if (r[0] < 0xb)
+		r[0] = 0xb;
 }
 
 static void leaf_1(const struct vcpu *v, uint32_t r[4])
 {
 	(void)v;
 	r[1] |= 1u << 16; /* one logical CPU; APIC id 0 */
-	r[2] |= F1_ECX_HYPERVISOR;
+	r[2] |= F1_ECX_HYPERVISOR | F1_ECX_APIC;
 	if (!cpuid_xcr0_mask())
 		r[2] &= ~(BIT(12) | BIT(26) | BIT(28) | BIT(29)); /* no XSAVE, so no AVX, FMA, F16C */
 }
 
-/* The guest never changes this bit without an exit, so v->cr4 has it right also while the group is not available. */
-static void osxsave(struct vcpu *v)
+#define EDX_APIC BIT(9)
+
+/*
+ * The APIC's bit is its enable bit (SDM vol. 3, 11.4.3). The guest never changes CR4.OSXSAVE without an exit, so v->cr4 has it right
+ * also while the group is not available.
+ */
+static void live_1(struct vcpu *v)
 {
 	if (v->cr4 & CR4_OSXSAVE)
 		v->gpr[RCX] |= F1_ECX_OSXSAVE;
+	if (vlapic_enabled(pc_vlapic(v->vm->pc)))
+		v->gpr[RDX] |= EDX_APIC;
+}
+
+/* AMD's CPUs have it here once more. */
+static void live_ext1(struct vcpu *v)
+{
+	if (v->cpu->features.virt == VIRT_SVM && vlapic_enabled(pc_vlapic(v->vm->pc)))
+		v->gpr[RDX] |= EDX_APIC;
+}
+
+/* Topology: one thread in one core, x2APIC id 0. */
+static void leaf_b0(const struct vcpu *v, uint32_t r[4])
+{
+	(void)v;
+	r[1] = 1;
+	r[2] = 1 << 8;
+}
+
+static void leaf_b1(const struct vcpu *v, uint32_t r[4])
+{
+	(void)v;
+	r[1] = 1;
+	r[2] = 2 << 8 | 1;
+}
+
+static void leaf_b2(const struct vcpu *v, uint32_t r[4])
+{
+	(void)v;
+	r[2] = 2;
+}
+
+/* The TSC's rate, as it was measured, is EBX/EAX of the clock that the local APIC's timer has. */
+static void leaf_15(const struct vcpu *v, uint32_t r[4])
+{
+	(void)v;
+	r[0] = VLAPIC_HZ / 1000;
+	r[1] = (uint32_t)(tsc_hz() / 1000);
+	r[2] = VLAPIC_HZ;
 }
 
 static void leaf_4(const struct vcpu *v, uint32_t r[4])
@@ -165,22 +213,24 @@ static void leaf_ext8(const struct vcpu *v, uint32_t r[4])
 
 static const struct cpuid_rule rules[] = {
 	{ 0, ANY, ALL, leaf_0, NULL },
-	{ 1, ANY, { ~0u, 0x0000ff00, F1_ECX, F1_EDX }, leaf_1, osxsave },
+	{ 1, ANY, { ~0u, 0x0000ff00, F1_ECX, F1_EDX }, leaf_1, live_1 },
 	{ 2, ANY, ALL, NULL, NULL },
 	{ 4, 0, ALL, leaf_4, NULL },
 	{ 4, 1, ALL, leaf_4, NULL },
 	{ 4, 2, ALL, leaf_4, NULL },
 	{ 4, 3, ALL, leaf_4, NULL },
 	{ 7, 0, { 0, F7_EBX, F7_ECX, F7_EDX }, leaf_7, NULL },
+	{ 0xb, 0, { 0 }, leaf_b0, NULL },
+	{ 0xb, 1, { 0 }, leaf_b1, NULL },
+	{ 0xb, 2, { 0 }, leaf_b2, NULL },
 	{ 0xd, 0, ALL, leaf_d0, xsave_size_0 },
 	{ 0xd, 1, { FD1_EAX, ~0u, 0, 0 }, NULL, xsave_size_1 },
 	{ 0xd, 2, { ~0u, ~0u, ~0u, 0 }, NULL, NULL },
-	{ 0x15, ANY, ALL, NULL, NULL },
-	{ 0x16, ANY, ALL, NULL, NULL },
+	{ 0x15, ANY, { 0 }, leaf_15, NULL },
 	{ 0x40000000, ANY, { 0 }, leaf_hyper0, NULL },
 	{ 0x40000001, ANY, { 0 }, leaf_hyper1, head_count },
 	{ 0x80000000, ANY, ALL, leaf_ext0, NULL },
-	{ 0x80000001, ANY, { ~0u, 0, FE1_ECX, FE1_EDX }, NULL, NULL },
+	{ 0x80000001, ANY, { ~0u, 0, FE1_ECX, FE1_EDX }, NULL, live_ext1 },
 	{ 0x80000002, ANY, ALL, NULL, NULL },
 	{ 0x80000003, ANY, ALL, NULL, NULL },
 	{ 0x80000004, ANY, ALL, NULL, NULL },

@@ -155,6 +155,7 @@ static int cr8_write(struct vcpu *v, uint64_t value)
 	if (value & ~15ull)
 		return -EINVAL;
 	v->cr8 = value;
+	pc_set_cr8(v->vm->pc, (uint8_t)value);
 	return 0;
 }
 
@@ -177,7 +178,7 @@ static int cr_read(struct vcpu *v, unsigned cr, uint64_t *value)
 	case 2: *value = v->cr2; return 0;
 	case 3: *value = vcpu_cr3(v); return 0;
 	case 4: *value = vcpu_cr4(v); return 0;
-	case 8: *value = v->cr8; return 0;
+	case 8: *value = pc_cr8(v->vm->pc); return 0;
 	default: return -ENOENT;
 	}
 }

@@ -7,7 +7,6 @@
 
 #include "vmm/cpu.h"
 #include "vmm/exit.h"
-#include "vmm/hw/hw.h"
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
 #include "vmm/paging.h"
@@ -21,7 +20,7 @@ enum msr_action {
 };
 
 struct msr_rule {
-	uint32_t msr;
+	uint32_t msr, last; /* last: of several with one rule, none of them without an exit; 0: one */
 	enum msr_action read, write;
 	uint64_t value;
 	int (*get)(struct vcpu *v, uint64_t *value);
@@ -74,28 +73,6 @@ static int pat_set(struct vcpu *v, uint64_t value)
 	return 0;
 }
 
-static int tsc_get(struct vcpu *v, uint64_t *value)
-{
-	*value = rdtsc() + (uint64_t)v->vm->tsc_offset;
-	return 0;
-}
-
-static int tsc_set(struct vcpu *v, uint64_t value)
-{
-	v->vm->tsc_offset = (int64_t)(value - rdtsc());
-	v->ops->tsc_offset(v, v->vm->tsc_offset);
-	return 0;
-}
-
-/* No APIC is offered: it reads as disabled at its usual place, and only that value may be written back. */
-#define APIC_BASE_VALUE (0xfee00000ull | APIC_BASE_BSP)
-
-static int apic_base_set(struct vcpu *v, uint64_t value)
-{
-	(void)v;
-	return value == APIC_BASE_VALUE ? 0 : -EINVAL;
-}
-
 static int debugctl_get(struct vcpu *v, uint64_t *value)
 {
 	*value = v->ops->msr_get(v, VMSR_DEBUGCTL);
@@ -131,7 +108,9 @@ static const struct msr_rule rules[] = {
 	{ .msr = MSR_SYSENTER_EIP, .read = MSR_PASS, .write = MSR_PASS },
 	{ .msr = MSR_TSC_AUX, .read = MSR_PASS, .write = MSR_PASS, .when = cpuid_has_tsc_aux },
 	{ .msr = MSR_DEBUGCTL, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = debugctl_get, .set = debugctl_set },
-	{ .msr = MSR_APIC_BASE, .read = MSR_VALUE, .write = MSR_EMULATE, .value = APIC_BASE_VALUE, .set = apic_base_set },
+	{ .msr = MSR_APIC_BASE, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = apic_base_get, .set = apic_base_set },
+	{ .msr = MSR_TSC_DEADLINE, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = tsc_deadline_get, .set = tsc_deadline_set },
+	{ .msr = MSR_X2APIC_BASE, .last = MSR_X2APIC_BASE + 0xff, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = x2apic_get, .set = x2apic_set },
 	/* Read by firmware and kernels without asking CPUID: harmless constants. */
 	{ .msr = MSR_PLATFORM_ID, .read = MSR_VALUE },
 	{ .msr = MSR_BIOS_SIGN_ID, .read = MSR_VALUE, .write = MSR_VALUE },
@@ -146,9 +125,12 @@ static const struct msr_rule rules[] = {
 
 static const struct msr_rule *find(uint32_t msr)
 {
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].msr == msr && (!rules[i].when || rules[i].when()))
-			return &rules[i];
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		const struct msr_rule *r = &rules[i];
+
+		if (msr >= r->msr && msr <= (r->last ? r->last : r->msr) && (!r->when || r->when()))
+			return r;
+	}
 	return NULL;
 }
 

@@ -43,6 +43,7 @@ static void deliver_interrupts(struct vm *vm)
 {
 	struct vcpu *v = vm->vcpu;
 
+	v->cr8 = pc_cr8(vm->pc);
 	if (v->nmi_pending)
 		deliver_nmi(v);
 	vm->intr_changed = pc_intr(vm->pc); /* asked again at each exit until it was taken */

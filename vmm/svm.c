@@ -16,14 +16,15 @@
 
 /*
  * What exits. CR0 by the selective intercept: all changes but those of TS and MP, so that the VMM applies one set of rules for
- * paging modes everywhere (QEMU's own are lax). CR4, so that only bits that CPUID offers are ever set. CR3, CR8 (V_TPR), debug
- * registers, exceptions, INVLPG, PAUSE, hardware task switches run without the VMM. VMCALL is #UD by itself.
+ * paging modes everywhere (QEMU's own are lax). CR4, so that only bits that CPUID offers are ever set. Writes of CR8, for the local
+ * APIC; reads are answered by V_TPR. CR3, debug registers, exceptions, INVLPG, PAUSE, hardware task switches run without the VMM. VMCALL is #UD by itself.
  *
  * QEMU's TCG (7.2) has no intercept of XSETBV: there a guest may turn on what the CPU has and CPUID does not offer. That harms no one
  * else, for the VMM uses no extended state.
  */
 static const uint8_t always_intercepted[] = {
 	SVM_CR4_WRITE,
+	SVM_CR0_WRITE + 8,
 	SVM_EXCEPTION + VEC_DF, /* see exit_exception in exit.c */
 	SVM_EXCEPTION + VEC_MC,
 	SVM_INTR,

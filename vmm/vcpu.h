@@ -179,7 +179,7 @@ struct vcpu {
 	struct vsegment seg[SEG_COUNT];
 	struct vtable gdtr, idtr;
 	uint64_t xcr0;          /* the guest's, live in the CPU while it runs */
-	uint64_t cr8;           /* where the CPU does not keep it itself */
+	uint64_t cr8;           /* what a MOV from CR8 that does not exit reads; the local APIC's, set before each entry */
 	uint64_t shadow_cr3;    /* shadow paging: the root that the CPU uses */
 	uint64_t pdpte[4];      /* VG_PDPTE; under shadow paging they are kept here alone */
 	bool root_wanted;       /* shadow paging: find it anew before the next entry */

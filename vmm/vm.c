@@ -69,16 +69,10 @@ static void pc_ejected(void *arg, unsigned slot)
 	hotplug_ejected(arg, slot);
 }
 
-static const struct pc_ops pc_callbacks = {
-	.serial_out = pc_serial_out,
-	.debug_exit = pc_debug_exit,
-	.power_off = pc_power_off,
-	.reset = pc_reset_asked,
-	.intr = pc_intr_changed,
-	.ejected = pc_ejected,
-	.memory_read = pc_memory_read,
-	.memory_write = pc_memory_write,
-};
+static void pc_nmi(void *arg)
+{
+	((struct vm *)arg)->vcpu->nmi_pending = true;
+}
 
 static uint64_t guest_now(void *arg)
 {
@@ -86,6 +80,37 @@ static uint64_t guest_now(void *arg)
 
 	return time_ns() - vm->start_ns;
 }
+
+static uint64_t pc_tsc(void *arg)
+{
+	const struct vm *vm = arg;
+
+	return rdtsc() + (uint64_t)vm->tsc_offset;
+}
+
+static uint64_t pc_tsc_time(void *arg, uint64_t tsc)
+{
+	uint64_t ticks = tsc - pc_tsc(arg), ns;
+
+	if (tsc <= pc_tsc(arg))
+		return guest_now(arg);
+	ns = time_of_ticks(ticks);
+	return ns == UINT64_MAX ? CLOCK_NEVER : guest_now(arg) + ns + 1;
+}
+
+static const struct pc_ops pc_callbacks = {
+	.serial_out = pc_serial_out,
+	.debug_exit = pc_debug_exit,
+	.power_off = pc_power_off,
+	.reset = pc_reset_asked,
+	.intr = pc_intr_changed,
+	.nmi = pc_nmi,
+	.tsc = pc_tsc,
+	.tsc_time = pc_tsc_time,
+	.ejected = pc_ejected,
+	.memory_read = pc_memory_read,
+	.memory_write = pc_memory_write,
+};
 
 /* ---- memory */
 

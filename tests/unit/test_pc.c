@@ -1,5 +1,5 @@
 /* The whole PC on its bus: wiring, the small ports, and a million random accesses to all of it. */
-/* links: devices/pc.c devices/pc_misc.c devices/i8042.c devices/fw_cfg.c devices/testdev.c devices/pci.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
+/* links: devices/pc.c devices/pc_misc.c devices/i8042.c devices/fw_cfg.c devices/testdev.c devices/pci.c devices/vlapic.c devices/vlapic_reg.c devices/vlapic_timer.c devices/ioapic.c devices/hpet.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
 /* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c devices/acpi_pm.c devices/acpi_pcihp.c */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/hpet.h"
+#include "devices/ioapic.h"
 #include "devices/pc.h"
 
 static struct bus bus;
 static struct clock clk;
 static struct pc *pc;
 static uint64_t time_ns;
-static unsigned exits, offs, resets, intrs, bytes, ejects;
+static unsigned exits, offs, resets, intrs, nmis, bytes, ejects;
 static uint32_t exit_value;
 static uint8_t last_byte;
 static bool room;
@@ -80,12 +82,33 @@ static int no_write(void *arg, uint64_t gpa, const void *from, size_t len)
 	return -1;
 }
 
+static void nmi(void *arg)
+{
+	(void)arg;
+	nmis++;
+}
+
+static uint64_t tsc(void *arg)
+{
+	(void)arg;
+	return time_ns;
+}
+
+static uint64_t tsc_time(void *arg, uint64_t value)
+{
+	(void)arg;
+	return value > time_ns ? value : time_ns;
+}
+
 static const struct pc_ops ops = {
 	.serial_out = serial_out,
 	.debug_exit = debug_exit,
 	.power_off = power_off,
 	.reset = reset,
 	.intr = intr,
+	.nmi = nmi,
+	.tsc = tsc,
+	.tsc_time = tsc_time,
 	.ejected = ejected,
 	.memory_read = no_read,
 	.memory_write = no_write,
@@ -96,7 +119,7 @@ static void make(void)
 	memset(&bus, 0, sizeof(bus));
 	clk = (struct clock){ .now = now, .epoch = 1700000000 };
 	time_ns = 0;
-	exits = offs = resets = intrs = bytes = ejects = 0;
+	exits = offs = resets = intrs = nmis = bytes = ejects = 0;
 	room = true;
 	pc = pc_create(&bus, &clk, &ops, &bus, 128 << 20);
 	assert_non_null(pc);
@@ -324,6 +347,144 @@ static void wiring(void **state)
 	assert_int_equal(pc_ack(pc), 0x0f);
 }
 
+static uint32_t mmio(uint64_t addr)
+{
+	return (uint32_t)bus_read(&bus, BUS_MMIO, addr, 4);
+}
+
+static void set_mmio(uint64_t addr, uint32_t v)
+{
+	bus_write(&bus, BUS_MMIO, addr, 4, v);
+}
+
+static void redirect(unsigned pin, uint32_t low)
+{
+	set_mmio(IOAPIC_BASE, 0x11 + 2 * pin);
+	set_mmio(IOAPIC_BASE + 0x10, 0);
+	set_mmio(IOAPIC_BASE, 0x10 + 2 * pin);
+	set_mmio(IOAPIC_BASE + 0x10, low);
+}
+
+static void end_of_interrupt(void)
+{
+	set_mmio(VLAPIC_BASE + 0xb0, 0);
+}
+
+/* The ways from a device to the CPU: the 8259s through LINT0, through the I/O APIC, or straight; the I/O APIC's own. */
+static void apics(void **state)
+{
+	(void)state;
+	make();
+	init_pics();
+	assert_int_equal(mmio(VLAPIC_BASE + 0x350), 0x700); /* as firmware leaves it */
+	out(0x21, 1, 0xf7);
+	out(0x2003, 1, 1);
+	assert_true(pc_intr(pc));
+	set_mmio(VLAPIC_BASE + 0x350, 0x10700);
+	assert_false(pc_intr(pc));
+	redirect(0, 0x700);
+	assert_true(pc_intr(pc));
+	redirect(0, 0x10700);
+	assert_false(pc_intr(pc));
+	assert_int_equal(vlapic_set_base(pc_vlapic(pc), VLAPIC_BASE | 0x100), 0);
+	assert_true(pc_intr(pc));
+	assert_int_equal(pc_ack(pc), 0x23);
+	assert_int_equal(vlapic_set_base(pc_vlapic(pc), VLAPIC_BASE | 0x900), 0);
+	out(0x20, 1, 0x20);
+	out(0x2003, 1, 0);
+	set_mmio(VLAPIC_BASE + 0xf0, 0x1ff);
+	/* LINT0 as an interrupt of its own */
+	set_mmio(VLAPIC_BASE + 0x350, 0x33);
+	out(0x2003, 1, 1);
+	assert_int_equal(pc_ack(pc), 0x33);
+	end_of_interrupt();
+	out(0x2003, 1, 0);
+	set_mmio(VLAPIC_BASE + 0x350, 0x10000);
+	out(0x21, 1, 0xff);
+	/* an edge, a level, and who goes first */
+	redirect(5, 0x50);
+	redirect(11, 0x8060);
+	out(0x2005, 1, 1);
+	out(0x200b, 1, 1);
+	assert_int_equal(pc_ack(pc), 0x60);
+	assert_false(pc_intr(pc));
+	end_of_interrupt(); /* still high */
+	assert_int_equal(pc_ack(pc), 0x60);
+	out(0x200b, 1, 0);
+	end_of_interrupt();
+	assert_int_equal(pc_ack(pc), 0x50);
+	end_of_interrupt();
+	assert_false(pc_intr(pc));
+	/* CR8 is a part of the task priority */
+	pc_set_cr8(pc, 5);
+	assert_int_equal(mmio(VLAPIC_BASE + 0x80), 0x50);
+	out(0x2005, 1, 0);
+	out(0x2005, 1, 1);
+	assert_false(pc_intr(pc));
+	set_mmio(VLAPIC_BASE + 0x80, 0x4f);
+	assert_int_equal(pc_cr8(pc), 4);
+	assert_int_equal(pc_ack(pc), 0x50);
+	end_of_interrupt();
+	/* inputs beyond the ISA's */
+	redirect(17, 0x8071);
+	struct irq_line wire = pc_line(pc, 17);
+
+	irq_set(&wire, true);
+	assert_int_equal(pc_ack(pc), 0x71);
+	irq_set(&wire, false);
+	end_of_interrupt();
+	assert_false(pc_intr(pc));
+	/* NMI and INIT by the APIC */
+	redirect(7, 0x400);
+	out(0x2007, 1, 1);
+	assert_int_equal(nmis, 1);
+	assert_int_equal(resets, 0);
+	set_mmio(VLAPIC_BASE + 0x300, 0x4500);
+	assert_int_equal(resets, 1);
+	pc_reset(pc);
+	assert_int_equal(mmio(VLAPIC_BASE + 0x80), 0);
+	assert_int_equal(pc_cr8(pc), 0);
+}
+
+/* Late ticks of the 8254 are caught up through the I/O APIC too; with legacy replacement its ticks are nobody's. */
+static void timer_inputs(void **state)
+{
+	unsigned ticks = 0;
+
+	(void)state;
+	make();
+	set_mmio(VLAPIC_BASE + 0xf0, 0x1ff);
+	redirect(IOAPIC_PIN_TIMER, 0x40);
+	out(0x43, 1, 0x34);
+	out(0x40, 1, 0x9c);
+	out(0x40, 1, 0x2e);
+	for (; pc_intr(pc); end_of_interrupt())
+		assert_int_equal(pc_ack(pc), 0x40);
+	time_ns += 50500000;
+	clock_run(&clk);
+	for (; pc_intr(pc); ticks++) {
+		assert_int_equal(pc_ack(pc), 0x40);
+		assert_false(pc_intr(pc)); /* one at a time */
+		end_of_interrupt();
+	}
+	assert_int_equal(ticks, 5);
+	set_mmio(HPET_BASE + 0x10, 2);
+	time_ns += 50500000;
+	clock_run(&clk);
+	for (; pc_intr(pc); end_of_interrupt())
+		assert_int_equal(pc_ack(pc), 0x40);
+	time_ns += 50500000;
+	clock_run(&clk);
+	assert_false(pc_intr(pc));
+	set_mmio(HPET_BASE + 0x100, 4);
+	bus_write(&bus, BUS_MMIO, HPET_BASE + 0x108, 8, 100);
+	set_mmio(HPET_BASE + 0x10, 3);
+	assert_true(clock_next(&clk) - time_ns <= 1000);
+	time_ns += 1000;
+	clock_run(&clk);
+	assert_int_equal(pc_ack(pc), 0x40);
+}
+
 /* A million accesses of every width to every port that a device has, and around; nothing breaks and INTR stays what it is told to
  * be. */
 static void storm(void **state)
@@ -332,6 +493,7 @@ static void storm(void **state)
 		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xe0, 0xf4, 0x3f8, 0x4d0, 0x510, 0x514, 0x600, 0x604, 0xcf8, 0xcfc, 0x2000, 0x8900,
 		0xae00, 0xae08, 0xae10, 0xafe0, 0xfffe
 	};
+	static const uint64_t memory[] = { VLAPIC_BASE, IOAPIC_BASE, HPET_BASE };
 	unsigned acks = 0, ran = 0;
 
 	(void)state;
@@ -343,7 +505,16 @@ static void storm(void **state)
 		uint32_t value = rand() & 1 ? (uint32_t)rand() : (uint32_t)rand() & 0xff;
 
 		room = rand() & 1;
-		switch (rand() % 8) {
+		switch (rand() % 10) {
+		case 8: bus_write(&bus, BUS_MMIO, memory[port % 3] + (unsigned)rand() % 0x404, size * 2, value); break;
+		case 9:
+			if (value & 7)
+				(void)bus_read(&bus, BUS_MMIO, memory[port % 3] + (unsigned)rand() % 0x404, size * 2);
+			else if (value & 8)
+				(void)vlapic_set_base(pc_vlapic(pc), VLAPIC_BASE | (value << 8 & 0xc00));
+			else
+				(void)vlapic_msr_write(pc_vlapic(pc), 0x800 + (unsigned)rand() % 0x40, value);
+			break;
 		case 0:
 		case 1:
 		case 2: out(port, size, value); break;
@@ -371,8 +542,11 @@ static void storm(void **state)
 		}
 		if (step % 100000 == 99999)
 			pc_reset(pc);
-		if (rand() % 5000 == 0)
+		if (rand() % 5000 == 0) {
 			init_pics();
+			vlapic_reset(pc_vlapic(pc));
+			vlapic_virtual_wire(pc_vlapic(pc));
+		}
 	}
 	assert_true(acks > 1000);
 	assert_true(ran > 1000);
@@ -383,7 +557,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_bus), cmocka_unit_test(ways_out), cmocka_unit_test(resetting),
-		cmocka_unit_test(port61),   cmocka_unit_test(wiring),	cmocka_unit_test(storm),
+		cmocka_unit_test(port61),   cmocka_unit_test(wiring),	cmocka_unit_test(apics),
+		cmocka_unit_test(timer_inputs), cmocka_unit_test(storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,8 @@ static inline uint64_t rdtsc(void)
 }
 /** Nanoseconds since time_init, from the TSC, without overflow for centuries. */
 uint64_t time_ns(void);
+/** How many nanoseconds so many TSC ticks last; UINT64_MAX when that is 2^62 or more. */
+uint64_t time_of_ticks(uint64_t ticks);
 /** The machine's real-time clock, in seconds since 1970 (UTC); 0 when it never settles or holds nonsense. */
 uint64_t cmos_epoch(void);
 /** Asks for one timer interrupt at time_ns() >= deadline (UINT64_MAX: none). A past deadline fires at once. */

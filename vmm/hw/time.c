@@ -42,6 +42,13 @@ uint64_t time_ns(void)
 	return (uint64_t)((unsigned __int128)(rdtsc() - start_tsc) * ns_per_tick >> 32);
 }
 
+uint64_t time_of_ticks(uint64_t ticks)
+{
+	unsigned __int128 ns = (unsigned __int128)ticks * ns_per_tick >> 32;
+
+	return ns >> 62 ? UINT64_MAX : (uint64_t)ns;
+}
+
 /*
  * One measurement. When the clock is read, something may come between (SMM, a host that runs someone else): the TSC is read on both
  * sides, and the width of both ends tells how far the result can be trusted.
