@@ -5,8 +5,9 @@
  * Time. The timer's clock has VLAPIC_HZ, as CPUID leaf 0x15 tells. Counts are worked out from the clock whenever they are asked
  * for, so nothing drifts. A periodic tick that the guest was not run in time for is late, not lost, by the same rule as the 8254's:
  * the phase is kept, and late ticks are caught up one by one as the guest takes them, up to VLAPIC_LATE_MAX; the rest is dropped
- * and counted. While the LVT entry is masked nothing is owed; programming the timer forgets what is owed. Periods below
- * VLAPIC_WAKE_NS wake the VMM no oftener than that. One-shot and TSC-deadline timers fire once, as soon as possible.
+ * and counted. Ticks that the guest itself does not take in time become one, as in the chip. While the LVT entry is masked nothing
+ * is owed; programming the timer forgets what is owed. Periods below VLAPIC_WAKE_NS wake the VMM no oftener than that. One-shot and
+ * TSC-deadline timers fire once, as soon as possible.
  *
  * Where the page at IA32_APIC_BASE is moved onto RAM or another device, these answer there. The LINT inputs are edge-triggered but
  * for ExtINT, whatever their LVT entries say. Switching the APIC off by IA32_APIC_BASE puts it into its power-on state (11.4.3).

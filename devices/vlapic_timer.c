@@ -24,18 +24,16 @@ static uint64_t step(const struct vlapic *l)
 	return (uint64_t)VLAPIC_TICK_NS << ((code + 1) & 7);
 }
 
+/* n ticks at once: all but the first one are late, and that too when others are still owed before it. */
 static void tick(struct vlapic *l, uint64_t n)
 {
-	uint64_t owed = l->late + n;
+	uint64_t owed = l->late ? l->late + n : n - 1;
 
 	if (masked(l))
 		return;
-	if (!vector_get(l->irr, (uint8_t)l->lvt[VLAPIC_TIMER])) {
-		owed--;
-		vlapic_local(l, VLAPIC_TIMER);
-	}
 	l->late = owed < VLAPIC_LATE_MAX ? (uint32_t)owed : VLAPIC_LATE_MAX;
 	l->dropped += owed - l->late;
+	vlapic_local(l, VLAPIC_TIMER);
 }
 
 static void settle_deadline(struct vlapic *l)
