@@ -202,8 +202,8 @@ static void deliver(struct pit8254 *p)
 	if (n == 0)
 		return;
 	p->woke = clock_now(p->clock);
-	if (n > 1 && (!p->wanted || p->wanted(p->arg))) {
-		uint64_t owed = p->late + (n - 1);
+	if ((n > 1 || p->late) && (!p->wanted || p->wanted(p->arg))) {
+		uint64_t owed = p->late ? p->late + n : n - 1; /* behind others, the first one waits too */
 
 		p->late = owed < PIT_LATE_MAX ? (uint32_t)owed : PIT_LATE_MAX;
 		p->dropped += owed - p->late;
