@@ -4,6 +4,9 @@
 
 #include "devices/acpi_pm.h"
 #include "devices/firmware_bytes.h"
+#include "devices/hpet.h"
+#include "devices/ioapic.h"
+#include "devices/vlapic.h"
 
 #include "dsdt.hex" /* dsdt_aml_code: dsdt.asl, compiled */
 
@@ -148,7 +151,7 @@ static uint32_t madt(struct acpi_tables *t, unsigned cpus)
 				    MADT_NMI_BYTES);
 	uint8_t *p = t->bytes + at + HEADER_BYTES;
 
-	put32(p, LAPIC_BASE);
+	put32(p, VLAPIC_BASE);
 	put32(p + 4, MADT_PCAT_COMPAT);
 	p += 8;
 	for (unsigned i = 0; i < cpus; i++, p += MADT_LAPIC_BYTES) {
@@ -184,7 +187,7 @@ static uint32_t hpet(struct acpi_tables *t)
 	uint32_t at = begin(t, "HPET", 1, 56);
 	uint8_t *p = t->bytes + at;
 
-	put32(p + 36, HPET_BLOCK_ID);
+	put32(p + 36, HPET_ID);
 	gas(p + 40, SPACE_MEMORY, 64, 0, HPET_BASE);
 	put16(p + 53, HPET_MIN_TICK);
 	end(t, at);

@@ -18,11 +18,6 @@
 #define ACPI_LOADER_COMMAND 128u
 #define ACPI_CPUS_MAX 255u
 
-#define LAPIC_BASE 0xfee00000u
-#define IOAPIC_BASE 0xfec00000u
-#define HPET_BASE 0xfed00000u
-#define HPET_BLOCK_ID 0x8086a201u /* its capabilities' low half */
-
 struct acpi_facts {
 	unsigned cpus; /* 1 to ACPI_CPUS_MAX; APIC ids 0, 1, ... */
 	bool apic;     /* local APICs and the I/O APIC are there */

@@ -38,7 +38,7 @@ static void add(struct vm *vm, const char *name, const void *data, size_t len)
 
 void firmware_make(struct vm *vm)
 {
-	static const struct acpi_facts facts = { .cpus = 1 };
+	static const struct acpi_facts facts = { .cpus = 1, .apic = true, .hpet = true };
 	uint64_t low = vm->ram_bytes < GUEST_MMIO_START ? vm->ram_bytes : GUEST_MMIO_START, high = vm->ram_bytes - low;
 
 	acpi_tables_make(&acpi, &facts);
