@@ -40,6 +40,8 @@ static uint64_t *bits_of(const struct dirty_range *r, unsigned consumer)
 /* By hand: GCC's builtin needs libgcc, which the VMM has not. */
 static inline uint64_t ones(uint64_t x)
 {
+	if (!(x & (x - 1)))
+		return x != 0;
 	x -= x >> 1 & 0x5555555555555555;
 	x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
 	return ((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56;
@@ -52,17 +54,11 @@ static void set_word(const struct dirty_range *r, uint64_t *bits, uint64_t w, ui
 }
 
 /* Sets the bits of the pages at, at + 1, ... of r that `word` has, for every consumer. None is past the end. */
-static void set_pages(struct dirty *d, const struct dirty_range *r, uint64_t at, uint64_t word)
+static void set_pages(const struct dirty *d, const struct dirty_range *r, uint64_t at, uint64_t word)
 {
-	uint64_t w = at / 64, low = word << at % 64, high = at % 64 ? word >> (64 - at % 64) : 0;
-
-	for (uint32_t c = d->consumers; c; c &= c - 1) {
-		uint64_t *bits = bits_of(r, (unsigned)__builtin_ctz(c));
-
-		set_word(r, bits, w, low);
-		if (high)
-			set_word(r, bits, w + 1, high);
-	}
+	if (at % 64 && word >> (64 - at % 64))
+		dirty_set(d, r, at + 63, word >> (64 - at % 64));
+	dirty_set(d, r, at, word << at % 64);
 }
 
 void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word)
@@ -255,53 +251,49 @@ int dirty_consumer_remove(struct dirty *d, int consumer)
 
 /* Moves the bits to the bitmap and arms their pages. Returns how many pages these are. Apart, so that a query with none is short.
  */
-static __attribute__((noinline)) uint64_t take(struct dirty *d, const struct dirty_range *r, uint64_t *bits, uint64_t *bitmap)
+static __attribute__((noinline)) long take(struct dirty *d, struct dirty_range *r, uint64_t *bits, uint64_t *bitmap, size_t words)
 {
-	uint64_t n = 0, todo;
+	const struct dirty_source *source = d->source;
+	uint64_t n = 0, *sums = bits + r->words;
 
-	for (size_t sum = 0; sum < r->sums; sum++) {
-		todo = bits[r->words + sum];
-		bits[r->words + sum] = 0;
-		for (; todo; todo &= todo - 1) {
-			uint64_t w = sum * 64 + (unsigned)__builtin_ctzll(todo), word = bits[w], kept = 0;
+	memset(bitmap, 0, words * 8);
+	for (size_t sum = 0; sum < r->sums; sum++, bits += 64, bitmap += 64) {
+		uint64_t which = sums[sum], kept;
 
-			if (!word)
-				continue;
-			if (d->source->arm)
-				kept = d->source->arm(d, r->first + w * 64, word);
+		for (uint64_t todo = which; todo; todo &= todo - 1) {
+			unsigned w = (unsigned)__builtin_ctzll(todo);
+
+			bitmap[w] = bits[w];
 			bits[w] = 0;
-			if (kept)
-				set_word(r, bits, w, kept);
-			bitmap[w] = word;
-			n += ones(word);
+			n += ones(bitmap[w]);
 		}
+		kept = which && source->arm ? source->arm(d, r->first + sum * 4096, bitmap, which) : 0;
+		for (sums[sum] = kept; kept; kept &= kept - 1)
+			bits[__builtin_ctzll(kept)] = bitmap[__builtin_ctzll(kept)];
 	}
 	d->reported += n;
-	return n;
+	if (source->judge)
+		source->judge(d, r, n);
+	return (long)n;
 }
 
 long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, size_t words)
 {
 	struct dirty_range *r = range_get(d, range);
-	uint64_t n = 0, *bits, any = 0;
+	uint64_t *bits, any;
 
 	if (!r || !is_consumer(d, consumer))
 		return -ENOENT;
 	if (words < r->words)
 		return -ENOSPC;
 	d->queries++;
-	bits = bits_of(r, (unsigned)consumer);
 	if (d->source->harvest)
 		d->source->harvest(d, r->first, r->pages);
-	for (size_t sum = 0; sum < r->sums; sum++)
-		any |= bits[r->words + sum];
-	if (any) {
-		memset(bitmap, 0, words * 8);
-		n = take(d, r, bits, bitmap);
-	}
-	if ((n || d->scanned) && d->source->judge)
-		d->source->judge(d, r, n);
-	return (long)n;
+	bits = bits_of(r, (unsigned)consumer);
+	any = d->scanned;
+	for (uint64_t *sum = bits + r->words, *end = sum + r->sums; sum < end; sum++)
+		any |= *sum;
+	return any ? take(d, r, bits, bitmap, words) : 0;
 }
 
 long dirty_pending(struct dirty *d, int consumer, int range)

@@ -50,9 +50,9 @@ struct dirty_source {
 	void (*end)(struct dirty *d, uint64_t gfn, uint64_t count);
 	/* Notes what the hardware recorded about these pages. NULL: it records nothing. */
 	void (*harvest)(struct dirty *d, uint64_t gfn, uint64_t count);
-	/* The word's pages are taken by a consumer: arms them. Returns those that could not be: they stay dirty. NULL: harvest did.
-	 */
-	uint64_t (*arm)(struct dirty *d, uint64_t gfn, uint64_t word);
+	/* Pages are taken by a consumer: arms them. words[w] has bits of those from gfn + 64 * w on, for each w in the bits of
+	 * which. Returns the w whose pages could not all be armed: these stay dirty. NULL: harvest did. */
+	uint64_t (*arm)(struct dirty *d, uint64_t gfn, const uint64_t *words, uint64_t which);
 	/* After a query of r that reported n pages, or cost more than that: may choose another way. Or NULL. */
 	void (*judge)(struct dirty *d, struct dirty_range *r, uint64_t n);
 };
@@ -113,6 +113,19 @@ void dirty_harvest(struct dirty *d, uint64_t gpa, uint64_t len);
 
 /* ---- for sources */
 
+/* Sets bits of one word of r's bitmaps: those of `word`, from page at & ~63 on, for every consumer. */
+static inline void dirty_set(const struct dirty *d, const struct dirty_range *r, uint64_t at, uint64_t word)
+{
+	uint64_t stride = r->words + r->sums, sum_bit = 1ull << at / 64 % 64;
+	uint64_t *to = &r->bits[at / 64], *sum = &r->bits[r->words + at / 64 / 64];
+
+	for (uint32_t c = d->consumers; c; c >>= 1, to += stride, sum += stride)
+		if (c & 1) {
+			*to |= word;
+			*sum |= sum_bit;
+		}
+}
+
 /** A write to this page was noticed: sets its bit in every range and for every consumer that has it. Returns whether any range has.
  */
 static inline bool dirty_note(struct dirty *d, uint64_t gfn)
@@ -121,24 +134,43 @@ static inline bool dirty_note(struct dirty *d, uint64_t gfn)
 
 	/* As dirty_note_word for one page, and by itself: most writes are noticed here. */
 	for (struct dirty_range *const *live = d->live, *const *end = live + d->count; live < end; live++) {
-		const struct dirty_range *r = *live;
-		uint64_t at = gfn - r->first, stride = r->words + r->sums, bit = 1ull << at % 64, sum_bit = 1ull << at / 64 % 64;
-		uint64_t *word = &r->bits[at / 64], *sum = &r->bits[r->words + at / 64 / 64];
+		uint64_t at = gfn - (*live)->first;
 
-		if (at >= r->pages)
+		if (at >= (*live)->pages)
 			continue;
 		noted = true;
-		for (uint32_t c = d->consumers; c; c >>= 1, word += stride, sum += stride)
-			if (c & 1) {
-				*word |= bit;
-				*sum |= sum_bit;
-			}
+		dirty_set(d, *live, at, 1ull << at % 64);
 	}
 	return noted;
 }
 
 /** The same for the pages of a word. */
 void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);
+
+/* Pages found one by one, most often next to each other: noted by words. Zeros: none. */
+struct dirty_run {
+	uint64_t first, room; /* page numbers in the finder's space that fit: room of them */
+	uint64_t gfn, word;   /* of `first`; the pages found */
+};
+
+/** Adds a page; false where it does not fit: dirty_run_next first. */
+static inline bool dirty_run_add(struct dirty_run *run, uint64_t page)
+{
+	uint64_t at = page - run->first;
+
+	if (at >= run->room)
+		return false;
+	run->word |= 1ull << at;
+	return true;
+}
+
+/** Notes what was found, and begins anew: page `first` is gfn, at most 64 from there. */
+static inline void dirty_run_next(struct dirty *d, struct dirty_run *run, uint64_t first, uint64_t room, uint64_t gfn)
+{
+	if (run->word)
+		dirty_note_word(d, run->gfn, run->word);
+	*run = (struct dirty_run){ .first = first, .room = room < 64 ? room : 64, .gfn = gfn };
+}
 
 /** Whether a range (scan: one to be scanned) has any of count pages from gfn on. */
 bool dirty_tracked(const struct dirty *d, uint64_t gfn, uint64_t count, bool scan);

@@ -2,24 +2,19 @@
 #include "mm/dirty.h"
 #include "mm/layout.h"
 
-/* Entries next to each other often are of pages next to each other: noted by words. */
 static void drain(struct dirty *d, const uint64_t *entry, const uint64_t *end)
 {
-	uint64_t at = 0, word = 0;
+	struct dirty_run run = { 0 };
 
 	for (; entry < end; entry++) {
 		uint64_t gfn = *entry >> PAGE_SHIFT;
 
-		if ((gfn ^ at) >= 64) {
-			if (word)
-				dirty_note_word(d, at, word);
-			at = gfn & ~63ull;
-			word = 0;
-		}
-		word |= 1ull << gfn % 64;
+		if (dirty_run_add(&run, gfn))
+			continue;
+		dirty_run_next(d, &run, gfn & ~63ull, 64, gfn & ~63ull);
+		(void)dirty_run_add(&run, gfn);
 	}
-	if (word)
-		dirty_note_word(d, at, word);
+	dirty_run_next(d, &run, 0, 0, 0);
 }
 
 /* All pages; of the CPU's, the entries from `used` on. Apart, so that a query with none is short. */

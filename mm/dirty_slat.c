@@ -53,25 +53,12 @@ static void merge(struct dirty *d, uint64_t gfn, uint64_t end)
 			slat_merge(d->arg, gfn << PAGE_SHIFT);
 }
 
-static uint64_t arm(struct dirty *d, uint64_t gfn, uint64_t word)
+/* Arms those of 64 pages from gfn on that `word` has, all in the region of this table. Returns what was armed less than before. */
+static inline uint64_t arm_word(uint64_t *e, uint64_t word, uint64_t armed)
 {
-	struct slat *s = d->arg;
-	const uint64_t armed = armed_bit(d), here = 512 - (gfn & 511);
-	uint64_t *region = slat_region(s, gfn << PAGE_SHIFT), *e = slat_region_table(s, region), taken = 0;
+	uint64_t taken = 0;
 
-	if (here < 64 && word >> here) /* the word goes on in the next region */
-		return arm(d, gfn, word & ((1ull << here) - 1)) | arm(d, gfn + here, word >> here) << here;
-	if (!word || (!e && !slat_leaf(s, gfn << PAGE_SHIFT, NULL)))
-		return 0;
-	if (!e) { /* mapped anew since the range began, in a larger leaf */
-		if (!slat_split(s, gfn << PAGE_SHIFT))
-			return word;
-		region = slat_region(s, gfn << PAGE_SHIFT);
-		e = slat_region_table(s, region);
-	}
-	if (*region & SCANNED) /* the harvest cleared D */
-		return 0;
-	for (e += gfn & 511; word;) { /* by runs of pages */
+	while (word) { /* by runs of pages */
 		unsigned gap = (unsigned)__builtin_ctzll(word);
 
 		e += gap;
@@ -80,8 +67,55 @@ static uint64_t arm(struct dirty *d, uint64_t gfn, uint64_t word)
 			__atomic_fetch_and(e, ~armed, __ATOMIC_RELAXED);
 		}
 	}
-	s->stale |= (taken & armed) != 0;
-	return 0;
+	return taken & armed;
+}
+
+/* The table of leaves for gfn, whose pages are to be armed; NULL where there is no such need. false: there is no memory for it. */
+static bool table_to_arm(struct dirty *d, uint64_t gfn, uint64_t **table)
+{
+	struct slat *s = d->arg;
+	uint64_t *region = slat_region(s, gfn << PAGE_SHIFT);
+
+	*table = slat_region_table(s, region);
+	if (!*table && slat_leaf(s, gfn << PAGE_SHIFT, NULL)) { /* mapped anew since the range began, in a larger leaf */
+		if (!slat_split(s, gfn << PAGE_SHIFT))
+			return false;
+		region = slat_region(s, gfn << PAGE_SHIFT);
+		*table = slat_region_table(s, region);
+	}
+	if (*table && (*region & SCANNED)) /* the harvest cleared D */
+		*table = NULL;
+	return true;
+}
+
+static uint64_t arm(struct dirty *d, uint64_t gfn, const uint64_t *words, uint64_t which)
+{
+	const uint64_t armed = armed_bit(d);
+	uint64_t taken = 0, kept = 0, *table = NULL, at = ~0ull; /* table: of the region at `at` */
+	struct slat *s = d->arg;
+
+	for (; which; which &= which - 1) {
+		unsigned w = (unsigned)__builtin_ctzll(which);
+		uint64_t g = gfn + 64 * w, word = words[w];
+
+		while (word) {
+			uint64_t here = 512 - (g & 511), rest = here < 64 ? word >> here : 0;
+
+			if (g >> 9 != at) {
+				at = g >> 9;
+				if (!table_to_arm(d, g, &table)) {
+					kept |= 1ull << w;
+					at = ~0ull;
+				}
+			}
+			if (table)
+				taken |= arm_word(&table[g & 511], rest ? word & ((1ull << here) - 1) : word, armed);
+			word = rest; /* goes on in the next region */
+			g += here;
+		}
+	}
+	s->stale |= taken != 0;
+	return kept;
 }
 
 /* ---- scans */
@@ -134,18 +168,15 @@ static __attribute__((noinline)) void harvest_regions(struct dirty *d, uint64_t 
 static void harvest(struct dirty *d, uint64_t gfn, uint64_t count)
 {
 	const struct slat *s = d->arg;
-	uint64_t last = gfn + count - 1, any = ~0ull;
+	uint64_t last = gfn + count - 1, any = 0;
 
 	d->scanned = 0;
 	/* Entries of one gigabyte are side by side: where none has A, this is all. */
-	if (s->dir_at == gfn >> 18 && !((gfn ^ last) >> 18)) {
-		const uint64_t *e = &s->dir[gfn >> 9 & 511], *end = &s->dir[last >> 9 & 511];
-
-		for (any = 0; e + 3 <= end; e += 4)
-			any |= e[0] | e[1] | e[2] | e[3];
-		for (; e <= end; e++)
+	if (s->dir_at != gfn >> 18 || s->dir_at != last >> 18)
+		any = ~0ull;
+	else
+		for (const uint64_t *e = &s->dir[gfn >> 9 & 511], *end = &s->dir[last >> 9 & 511]; e <= end; e++)
 			any |= *e;
-	}
 	if (any & s->format->accessed)
 		harvest_regions(d, gfn & ~511ull, last + 1);
 }
@@ -166,14 +197,16 @@ static void start_scans(struct dirty *d, uint64_t *region)
 /* From scans to faults: all that the region's ranges have of it is armed, also what is dirty for all of them. */
 static void stop_scans(struct dirty *d, uint64_t *region, uint64_t gfn)
 {
+	uint64_t *table = slat_region_table(d->arg, region);
+
 	harvest_region(d, region, gfn);
 	*region &= ~SCANNED;
 	for (unsigned i = 0; i < d->count; i++) {
 		const struct dirty_range *r = d->live[i];
 		uint64_t g = r->first > gfn ? r->first : gfn, last = r->first + r->pages;
 
-		for (last = last < gfn + 512 ? last : gfn + 512; g < last; g += 64)
-			arm(d, g, last - g < 64 ? (1ull << (last - g)) - 1 : ~0ull);
+		for (last = last < gfn + 512 ? last : gfn + 512; g < last; g++)
+			table[g & 511] &= ~armed_bit(d);
 	}
 }
 
