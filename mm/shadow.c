@@ -29,16 +29,14 @@ struct guest_frame *shadow_frame(struct shadow *sh, uint64_t gfn)
 	return s ? &s->frame[gfn - (s->gpa >> PAGE_SHIFT)] : NULL;
 }
 
-uint64_t shadow_gfn(struct shadow *sh, uint64_t spte)
+const struct mem_slot *shadow_slot(struct shadow *sh, uint64_t spte)
 {
-	uint64_t hpa = spte & PT_ADDR_MASK;
-	const struct mem_slot *s = sh->last_slot;
+	const struct mem_slot *s = sh->mem->slot;
 
-	if (!s || hpa - s->hpa >= s->len)
-		for (unsigned i = 0; i < sh->mem->count; i++)
-			if (hpa - sh->mem->slot[i].hpa < sh->mem->slot[i].len)
-				sh->last_slot = s = &sh->mem->slot[i];
-	return (s->gpa + (hpa - s->hpa)) >> PAGE_SHIFT;
+	while ((spte & PT_ADDR_MASK) - s->hpa >= s->len)
+		s++;
+	sh->last_slot = s;
+	return s;
 }
 
 /* ---- chains */
@@ -72,17 +70,15 @@ static spte_id *chain_of(struct shadow *sh, uint32_t n, uint64_t spte)
 }
 
 /* A leaf that goes on mapping its frame: D stays, set at any time by the CPU. */
-static void leaf_change(struct shadow *sh, uint32_t n, uint64_t *at, uint64_t spte)
+static void leaf_change(struct shadow *sh, uint64_t *at, uint64_t spte)
 {
 	uint64_t old = *at, changed;
 
 	while (!__atomic_compare_exchange_n(at, &old, spte | (old & SPTE_D), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
 	changed = old ^ spte;
-	if ((changed & old & (SPTE_W | SPTE_U)) || (changed & ~(SPTE_W | SPTE_U | SPTE_A | SPTE_D | SPTE_TRACKED)))
+	if ((changed & old & (SPTE_W | SPTE_U)) || (changed & ~(SPTE_W | SPTE_U | SPTE_A | SPTE_D)))
 		*sh->stale = true;
-	if (changed & SPTE_TRACKED)
-		shadow_tracked_leaf(sh, n, spte, spte & SPTE_TRACKED);
 }
 
 /*
@@ -99,19 +95,14 @@ void shadow_set(struct shadow *sh, uint32_t n, unsigned index, uint64_t spte)
 	if (!((old | spte) & SPTE_P))
 		return;
 	if (leaf && (old & spte & SPTE_P) && !((old ^ spte) & PT_ADDR_MASK)) {
-		leaf_change(sh, n, at, spte);
+		leaf_change(sh, at, spte);
 		return;
 	}
 	old = __atomic_exchange_n(at, spte, __ATOMIC_SEQ_CST);
 	if (old & SPTE_P) {
 		*sh->stale = true;
-		if (leaf && (old & SPTE_TRACKED)) {
-			if (old & SPTE_D)
-				shadow_note(sh, old);
-			shadow_tracked_leaf(sh, n, old, false);
-		}
-		if (!leaf && (old & SPTE_A))
-			sh->page[child_of(sh, old)].touched = true;
+		if (leaf && (old & SPTE_TRACKED) && (old & SPTE_D))
+			(void)dirty_note(sh->dirty, shadow_gfn(sh, old));
 		chain_remove(sh, chain_of(sh, n, old), id);
 		sp->present--;
 	}
@@ -119,7 +110,7 @@ void shadow_set(struct shadow *sh, uint32_t n, unsigned index, uint64_t spte)
 		chain_add(sh, chain_of(sh, n, spte), id);
 		sp->present++;
 		if (leaf && (spte & SPTE_TRACKED))
-			shadow_tracked_leaf(sh, n, spte, true);
+			shadow_watch(sh, n);
 	}
 }
 
@@ -204,7 +195,7 @@ void shadow_zap(struct shadow *sh, uint32_t n)
 	*link = sp->hash_next;
 	lru_remove(sh, n);
 	*sh->stale = true; /* the CPU may have cached the way through it */
-	sp->used = false;
+	sp->used = sp->watched = false;
 	sp->hash_next = sh->free;
 	sh->free = n;
 }
@@ -247,7 +238,9 @@ uint32_t shadow_get(struct shadow *sh, uint64_t gfn, struct role role)
 				    .used = true,
 				    .hash_next = *head,
 				    .unsync_next = sp->unsync_next,
-				    .unsync_listed = sp->unsync_listed };
+				    .unsync_listed = sp->unsync_listed,
+				    .open_next = sp->open_next,
+				    .open = sp->open };
 	*head = n;
 	lru_add(sh, n);
 	sh->counts.made++;

@@ -168,11 +168,14 @@ static void fill_direct(struct shadow *sh, uint32_t n)
 	}
 }
 
-/* The table below (n, index), made and linked (*changed) where it is not yet what the guest's entry g says. 0: g is not usable. */
-static uint32_t descend(struct shadow *sh, uint32_t n, unsigned index, uint64_t g, bool *changed)
+/*
+ * The table below (n, index), made and linked (*changed) where it is not yet what the guest's entry g says, and open for a write.
+ * 0: g is not usable.
+ */
+static uint32_t descend(struct shadow *sh, uint32_t n, unsigned index, uint64_t g, bool write, bool *changed)
 {
 	struct target t = shadow_target(sh, &sh->page[n], index, g);
-	uint64_t spte = table_of(sh, n)[index];
+	uint64_t *at = &table_of(sh, n)[index], spte = *at;
 	uint32_t child;
 
 	/* A table in nowhere has no entries to follow: PDPTEs are taken without a look at what they point to. */
@@ -191,7 +194,14 @@ static uint32_t descend(struct shadow *sh, uint32_t n, unsigned index, uint64_t 
 		shadow_set(sh, n, index, 0);
 		/* In a PDPTE all but P is reserved (SDM vol. 3, table 4-8). */
 		shadow_set(sh, n, index, table_hpa(sh, child) | SPTE_P | (n ? SPTE_W | SPTE_U : 0));
+	} else if (write && n && !(spte & SPTE_W)) { /* a harvest closed it */
+		*changed = true;
+		__atomic_fetch_or(at, SPTE_W, __ATOMIC_SEQ_CST);
+	} else {
+		return child;
 	}
+	if (sh->page[child].watched)
+		shadow_open(sh, child);
 	return child;
 }
 
@@ -211,7 +221,7 @@ static enum shadow_result map(struct shadow *sh, uint64_t va, struct walk_access
 	bool changed = false;
 
 	for (; level > 1; index = va_index(--level, va)) {
-		n = descend(sh, n, index, r->entry[level], &changed);
+		n = descend(sh, n, index, r->entry[level], a.write, &changed);
 		if (!n)
 			return SHADOW_STRANGE;
 	}
@@ -285,7 +295,7 @@ static void make_pae_root(struct shadow *sh, const struct walk_mode *m)
 			g = m->pdpte[i];
 		else if (m->format == &pt_pae && guest_mem_read(sh->mem, m->root + 8 * i, &g, 8))
 			g = 0;
-		if (!descend(sh, 0, 4 + i, g, &changed))
+		if (!descend(sh, 0, 4 + i, g, false, &changed))
 			shadow_set(sh, 0, 4 + i, 0);
 	}
 }

@@ -52,18 +52,15 @@ struct shadow_page {
 	uint64_t gfn; /* the guest table's frame; direct: the first one mapped */
 	struct role role;
 	bool used, unsync, unsync_listed;
-	bool filled;			     /* direct: its leaves were made */
-	bool touched;			     /* a leaf may have D set though no entry that points here has A set */
-	uint8_t idle;			     /* syncs since a fault went through it */
-	uint32_t present;		     /* entries */
-	uint32_t tracked;		     /* leaves with SPTE_TRACKED; while not 0, of the 2 MiB region below, or of several */
-	uint64_t region;		     /* gfn >> 9, or REGION_MIXED */
-	uint32_t tracked_next, tracked_prev; /* list of its bucket */
-	spte_id parents;		     /* chain of the entries that point here */
-	uint32_t hash_next;		     /* table numbers; 0 ends a list */
+	bool filled;	    /* direct: its leaves were made */
+	bool watched, open; /* shadow_dirty.c: has leaves of ranges; these may have D set */
+	uint8_t idle;	    /* syncs since a fault went through it */
+	uint32_t present;   /* entries */
+	spte_id parents;    /* chain of the entries that point here */
+	uint32_t hash_next; /* table numbers; 0 ends a list */
 	uint32_t lru_next, lru_prev;
-	uint32_t unsync_next;
-};
+	uint32_t unsync_next, open_next;
+} __attribute__((aligned(64))); /* a cache line */
 
 /* A frame of guest memory: mem_slot.frame[gfn - first]. */
 struct guest_frame {
@@ -74,8 +71,6 @@ struct guest_frame {
 
 #define STRANGE_NONE (~0ull)
 #define SHADOW_HASH 1024u
-#define REGION_MIXED (~0ull)
-#define SHADOW_BUCKETS 64u /* of tables with tracked leaves, by region; one more for the mixed ones */
 
 struct shadow {
 	struct guest_mem *mem;
@@ -91,11 +86,11 @@ struct shadow {
 	uint32_t free;		      /* list by hash_next */
 	uint32_t lru_first, lru_last; /* all used ones; first: used last */
 	uint32_t unsync;	      /* list by unsync_next of those with unsync_listed; some may be dropped since */
+	uint32_t open;		      /* list by open_next of those that are open; some may be dropped since */
 	uint32_t root;		      /* the table in use as root; 0: the PAE root */
 	struct walk_mode mode;	      /* of the root */
 	const struct mem_slot *last_slot;
 	uint64_t strange_va; /* the last fault was one without a reason, at this address; STRANGE_NONE: it was not */
-	uint32_t bucket[SHADOW_BUCKETS + 1];
 	struct shadow_counts counts;
 };
 
@@ -124,8 +119,19 @@ static inline uint32_t child_of(const struct shadow *sh, uint64_t spte)
 
 /** The state of a guest frame, or NULL when it is not RAM. */
 struct guest_frame *shadow_frame(struct shadow *sh, uint64_t gfn);
+/** The slot of the guest frame that a leaf maps; sh->last_slot too from then on. */
+const struct mem_slot *shadow_slot(struct shadow *sh, uint64_t spte);
+
 /** The guest frame that a leaf maps. */
-uint64_t shadow_gfn(struct shadow *sh, uint64_t spte);
+static inline uint64_t shadow_gfn(struct shadow *sh, uint64_t spte)
+{
+	uint64_t hpa = spte & PT_ADDR_MASK;
+	const struct mem_slot *s = sh->last_slot;
+
+	if (!s || hpa - s->hpa >= s->len)
+		s = shadow_slot(sh, spte);
+	return (s->gpa + (hpa - s->hpa)) >> PAGE_SHIFT;
+}
 
 /**
  * The one way to change an entry: keeps the chains, harvests D before it is lost, notes that translations are stale when rights
@@ -170,9 +176,25 @@ void shadow_sync_all(struct shadow *sh);
 
 /* ---- shadow_dirty.c */
 
-/** A leaf of table n got or lost SPTE_TRACKED: keeps the lists that a harvest goes through. */
-void shadow_tracked_leaf(struct shadow *sh, uint32_t n, uint64_t spte, bool add);
-/** The frame of a leaf with SPTE_TRACKED was written. */
-void shadow_note(struct shadow *sh, uint64_t spte);
+/** An entry that points to table n, which is watched, lets writes through: the next harvest looks at its leaves. */
+static inline void shadow_open(struct shadow *sh, uint32_t n)
+{
+	struct shadow_page *sp = &sh->page[n];
+
+	if (sp->open)
+		return;
+	sp->open = true;
+	sp->open_next = sh->open;
+	sh->open = n;
+}
+
+/** A leaf of table n has SPTE_TRACKED. */
+static inline void shadow_watch(struct shadow *sh, uint32_t n)
+{
+	if (sh->page[n].watched)
+		return;
+	sh->page[n].watched = true;
+	shadow_open(sh, n); /* so far nothing stopped writes on the way to it */
+}
 
 #endif

@@ -280,7 +280,7 @@ static size_t chain_length(spte_id head)
 static void check_table(uint32_t n, size_t *leaves, size_t *pointers)
 {
 	const struct shadow_page *sp = &w.sh->page[n];
-	uint32_t present = 0, tracked = 0;
+	uint32_t present = 0;
 
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t spte = table_of(w.sh, n)[i];
@@ -297,26 +297,32 @@ static void check_table(uint32_t n, size_t *leaves, size_t *pointers)
 		++*leaves;
 		f = shadow_frame(w.sh, shadow_gfn(w.sh, spte));
 		assert_int_equal(!!(spte & SPTE_TRACKED), f->tracked);
-		tracked += f->tracked;
 		assert_false(f->tables && (spte & SPTE_W)); /* a guest's table in sync is not writable */
-		if (f->tracked && sp->region != REGION_MIXED)
-			assert_int_equal(sp->region, shadow_gfn(w.sh, spte) >> 9);
+		if (!f->tracked)
+			assert_true(spte & SPTE_D);
+		else
+			assert_true(sp->watched && (sp->open || !(spte & SPTE_D)));
 	}
 	assert_int_equal(present, sp->present);
-	assert_int_equal(tracked, sp->tracked);
+	if (sp->watched && !sp->open)
+		for (spte_id id = sp->parents; id; id = w.sh->links[id].next)
+			assert_false(*entry_of(w.sh, id) & SPTE_W);
 }
 
 void world_check(void)
 {
-	size_t leaves = 0, pointers = 0, chained = 0, parents = 0, tracked_tables = 0, listed = 0;
+	size_t leaves = 0, pointers = 0, chained = 0, parents = 0;
+	unsigned open = 0, listed = 0;
 
 	check_table(0, &leaves, &pointers);
+	for (uint32_t n = w.sh->open; n; n = w.sh->page[n].open_next)
+		listed++;
 	for (uint32_t n = 1; n <= w.sh->tables; n++) {
+		open += w.sh->page[n].open;
 		if (!w.sh->page[n].used)
 			continue;
 		check_table(n, &leaves, &pointers);
 		parents += chain_length(w.sh->page[n].parents);
-		tracked_tables += w.sh->page[n].tracked != 0;
 	}
 	for (unsigned i = 0; i < w.mem.count; i++)
 		for (size_t k = 0; k < w.mem.slot[i].len >> PAGE_SHIFT; k++) {
@@ -328,12 +334,9 @@ void world_check(void)
 				tables += !w.sh->page[n].unsync;
 			assert_int_equal(tables, w.mem.slot[i].frame[k].tables);
 		}
-	for (unsigned b = 0; b <= SHADOW_BUCKETS; b++)
-		for (uint32_t n = w.sh->bucket[b]; n; n = w.sh->page[n].tracked_next)
-			listed++;
 	assert_int_equal(chained, leaves);
 	assert_int_equal(parents, pointers);
-	assert_int_equal(listed, tracked_tables);
+	assert_int_equal(listed, open);
 }
 
 /* ---- counting */

@@ -580,6 +580,30 @@ static void test_query_is_pruned(void **state)
 	world_end();
 }
 
+/* After a query reads cost nothing, and writes to a table's pages one fault together: three, if the CPU kept the way to it. */
+static void test_writes_open_a_table_once(void **state)
+{
+	uint64_t bits[1], before;
+
+	(void)state;
+	alias_begin(2);
+	for (unsigned i = 0; i < 1024; i++)
+		write_at(HAND_VA + i * PAGE_SIZE);
+	query_range = dirty_range_add(&w.dirty, (uint64_t)VRAM_GFN << 12, 8 << 12);
+	query_consumer = dirty_consumer_add(&w.dirty);
+	for (unsigned round = 0; round < 50; round++) {
+		query_one(bits);
+		before = w.faults;
+		for (unsigned i = 0; i < 1024; i++)
+			read_at(HAND_VA + i * PAGE_SIZE);
+		assert_int_equal(w.faults, before);
+		for (unsigned i = 0; i < 512; i++)
+			write_at(HAND_VA + i * PAGE_SIZE);
+		assert_in_range(w.faults, before + 1, before + 3);
+	}
+	world_end();
+}
+
 /* The pool is bounded: a guest that makes tables without end only recycles its own. */
 static void test_abandoned_tables(void **state)
 {
@@ -614,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_last_mapping_goes),
 		cmocka_unit_test(test_recycling_does_not_look_at_ranges),
 		cmocka_unit_test(test_query_is_pruned),
+		cmocka_unit_test(test_writes_open_a_table_once),
 		cmocka_unit_test(test_abandoned_tables),
 	};
 
