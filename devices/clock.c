@@ -15,7 +15,8 @@ void clock_add(struct clock *c, struct dev_timer *t)
 
 void clock_set(struct clock *c, struct dev_timer *t, uint64_t deadline)
 {
-	c->changed = true;
+	if (c->changed)
+		*c->changed = true;
 	t->deadline = deadline;
 }
 

@@ -18,7 +18,7 @@ struct clock {
 	uint64_t (*now)(void *arg); /* guest nanoseconds since power-on, monotonic */
 	void *arg;
 	uint64_t epoch;             /* wall-clock seconds since 1970 at power-on, for the RTC */
-	bool changed;               /* clock_set moved a deadline since the owner cleared this */
+	bool *changed;              /* the owner's: set when clock_set moved a deadline; or NULL */
 	struct dev_timer *timers;   /* all that were ever added */
 };
 

@@ -41,7 +41,7 @@ static bool double_fault_has_gate(struct vcpu *v)
 	unsigned size = vcpu_efer(v) & EFER_LMA ? 16 : 8;
 	uint8_t gate[8] = { 0 };
 	struct vevent keep = v->inject;
-	uint64_t cr2 = v->cr2, gpa;
+	uint64_t cr2 = vcpu_cr2(v), gpa;
 	bool ok;
 
 	vcpu_need(v, VG_IDTR);
@@ -74,7 +74,7 @@ static __attribute__((noinline)) void exit_exception(struct vcpu *v, struct vm_e
 	}
 	/* Nothing else is intercepted for its own sake: the guest gets what it would have got. */
 	if (x->exc.vector == VEC_PF)
-		v->cr2 = x->exc.dr6_or_cr2;
+		vcpu_set_cr2(v, x->exc.dr6_or_cr2);
 	if (x->exc.vector == VEC_DB)
 		v->ops->dr6_set(v, ~0ull, x->exc.dr6_or_cr2);
 	vcpu_exception(v, x->exc.vector, x->exc.has_error, x->exc.error);
@@ -97,26 +97,26 @@ static void note(struct vcpu *v, const struct vm_exit *x)
 {
 	unsigned at = v->trace_pos++ % VCPU_TRACE;
 
-	v->trace_kind[at] = (uint8_t)x->kind;
-	v->trace[at] = (struct vcpu_trace){ .raw = x->raw_reason, .info1 = x->info1 };
+	v->trace[at] = (struct vcpu_trace){ .raw = x->raw_reason, .info1 = x->info1, .kind = x->kind };
 	v->exits[x->kind]++;
 }
 
 /* Flags that lie together, looked at as one. */
 #define FLAGS_TOGETHER(type, first, last, n)                                                                                       \
 	_Static_assert(offsetof(struct type, last) + sizeof(bool) == offsetof(struct type, first) + (n), "read as one")
-FLAGS_TOGETHER(vcpu, nmi_pending, parked, 4);
+FLAGS_TOGETHER(vcpu, nmi_pending, root_wanted, 5);
 FLAGS_TOGETHER(vm, attention, hold, 4);
 FLAGS_TOGETHER(cpu, irq_uart, irq_timer, 2);
 
 static inline bool goes_on(const struct vcpu *v)
 {
 	const struct vm *vm = v->vm;
-	uint32_t stops, waits, irqs = *(const volatile uint16_t *)&v->cpu->irq_uart;
+	uint32_t waits, irqs = *(const volatile uint16_t *)&v->cpu->irq_uart;
+	uint64_t stops;
 
 	__builtin_memcpy(&stops, &v->nmi_pending, sizeof(stops));
 	__builtin_memcpy(&waits, &vm->attention, sizeof(waits));
-	return !(stops | waits | irqs | vm->clock.changed | v->root_wanted);
+	return !(stops | waits | irqs);
 }
 
 static __attribute__((noinline)) bool skip_and_go(struct vcpu *v)
@@ -125,9 +125,13 @@ static __attribute__((noinline)) bool skip_and_go(struct vcpu *v)
 	return goes_on(v);
 }
 
-bool exit_handle(struct vcpu *v)
+bool exit_skip(struct vcpu *v)
 {
-	note(v, &v->exit);
+	return vcpu_skip_plain(v, v->exit.insn_len) ? goes_on(v) : skip_and_go(v);
+}
+
+static __attribute__((noinline)) bool handle(struct vcpu *v)
+{
 	switch (v->exit.kind) {
 	case EXIT_NONE: break;
 	case EXIT_HOST_INTERRUPT: irq_poll(); break;
@@ -135,7 +139,6 @@ bool exit_handle(struct vcpu *v)
 	case EXIT_EXCEPTION: exit_exception(v, &v->exit); break;
 	case EXIT_IRQ_WINDOW: v->want_irq_window = false; break;
 	case EXIT_NMI_WINDOW: v->want_nmi_window = false; break;
-	case EXIT_CPUID: exit_cpuid(v); goto skip;
 	case EXIT_RDMSR: exit_rdmsr(v, &v->exit); break;
 	case EXIT_WRMSR: exit_wrmsr(v, &v->exit); break;
 	case EXIT_IO: exit_io(v, &v->exit); break;
@@ -144,7 +147,7 @@ bool exit_handle(struct vcpu *v)
 	case EXIT_XSETBV: exit_xsetbv(v, &v->exit); break;
 	case EXIT_INVD: /* the guest's memory is coherent with every device it has: dropping caches is writing them back */
 	case EXIT_WBINVD:
-	case EXIT_PAUSE: goto skip;
+	case EXIT_PAUSE: return exit_skip(v);
 	case EXIT_RDTSC:
 	case EXIT_RDTSCP: exit_rdtsc(v, &v->exit); break;
 	case EXIT_RDPMC: vcpu_gp(v); break;
@@ -172,6 +175,11 @@ bool exit_handle(struct vcpu *v)
 		break;
 	}
 	return goes_on(v);
-skip:
-	return vcpu_skip_plain(v, v->exit.insn_len) ? goes_on(v) : skip_and_go(v);
+}
+
+/* The shortest of all handlers goes without the frame that the others share. */
+bool exit_handle(struct vcpu *v)
+{
+	note(v, &v->exit);
+	return v->exit.kind == EXIT_CPUID ? exit_cpuid(v) : handle(v);
 }

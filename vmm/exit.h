@@ -10,8 +10,11 @@
  */
 bool exit_handle(struct vcpu *v);
 
+/** The end of a handled instruction: skips it. Returns as exit_handle. */
+bool exit_skip(struct vcpu *v);
+
 /* One handler for each group of exits; each skips the instruction or queues the fault that the CPU would raise. */
-void exit_cpuid(struct vcpu *v);                     /* exit_cpuid.c */
+bool exit_cpuid(struct vcpu *v);                     /* exit_cpuid.c; returns as exit_handle */
 void exit_rdmsr(struct vcpu *v, struct vm_exit *x);  /* exit_msr.c */
 void exit_wrmsr(struct vcpu *v, struct vm_exit *x);
 /* exit_apic.c: MSRs of the local APIC and the TSC. 0, or -EINVAL for #GP; x2APIC's take the MSR from RCX. */

@@ -67,14 +67,9 @@ static void leaf_1(const struct vcpu *v, uint32_t r[4])
 
 #define EDX_APIC BIT(9)
 
-/*
- * The APIC's bit is its enable bit (SDM vol. 3, 11.4.3). The guest never changes CR4.OSXSAVE without an exit, so v->cr4 has it right
- * also while the group is not available.
- */
+/* The APIC's bit is its enable bit (SDM vol. 3, 11.4.3). */
 static void live_1(struct vcpu *v)
 {
-	if (v->cr4 & CR4_OSXSAVE)
-		v->gpr[RCX] |= F1_ECX_OSXSAVE;
 	if (vlapic_enabled(pc_vlapic(v->vm->pc)))
 		v->gpr[RDX] |= EDX_APIC;
 }
@@ -253,6 +248,8 @@ struct cpuid_answer {
 	uint32_t r[4];
 	void (*live)(struct vcpu *v);
 	uint32_t subs; /* how many subleaves the leaf has, with this one, where this is the first; 0: none */
+	bool varied;   /* subs or live */
+	uint64_t cr4;  /* bits that ECX has too, where F1_ECX_OSXSAVE is to CR4_OSXSAVE */
 };
 
 static struct cpuid_answer answers[1 + RULES];
@@ -296,39 +293,55 @@ void cpuid_setup(const struct vcpu *v)
 		const struct cpuid_rule *rule = &rules[i];
 
 		answer(v, rule, &answers[1 + i]);
+		answers[1 + i].varied = answers[1 + i].live;
+		answers[1 + i].cr4 = rule->leaf == 1 ? CR4_OSXSAVE : 0;
 		if (rule->sub == ANY || rule->sub == 0)
 			*place_of(rule->leaf) = first = &answers[1 + i];
-		if (rule->sub != ANY)
+		if (rule->sub != ANY) {
 			first->subs = rule->sub + 1;
+			first->varied = true;
+		}
 	}
 }
 
-static inline const struct cpuid_answer *look_up(uint32_t leaf, const uint64_t *sub)
+/* The guest never changes OSXSAVE without an exit, so v->cr4 has it right also while the group is not available. */
+static inline void give(struct vcpu *v, const struct cpuid_answer *a)
 {
-	const struct cpuid_answer *a;
-
-	if (__builtin_expect(leaf < GROUP, 1)) {
-		a = basic[leaf];
-	} else {
-		const struct cpuid_answer **place = place_of(leaf);
-
-		a = place ? *place : answers;
-	}
-	if (__builtin_expect(a->subs, 0))
-		a = (uint32_t)*sub < a->subs ? a + (uint32_t)*sub : answers;
-	return a;
-}
-
-void exit_cpuid(struct vcpu *v)
-{
-	const struct cpuid_answer *a = look_up((uint32_t)v->gpr[RAX], &v->gpr[RCX]);
-
 	v->gpr[RAX] = a->r[0];
 	v->gpr[RBX] = a->r[1];
-	v->gpr[RCX] = a->r[2];
+	v->gpr[RCX] = a->r[2] | (v->cr4 & a->cr4) * (F1_ECX_OSXSAVE / CR4_OSXSAVE);
 	v->gpr[RDX] = a->r[3];
+}
+
+/* Of a leaf with subleaves, or whose answer depends on the guest's state. */
+static __attribute__((noinline)) bool give_varied(struct vcpu *v, const struct cpuid_answer *a)
+{
+	uint32_t sub = (uint32_t)v->gpr[RCX];
+
+	if (a->subs)
+		a = sub < a->subs ? a + sub : answers;
+	give(v, a);
 	if (a->live)
 		a->live(v);
+	return exit_skip(v);
+}
+
+static const struct cpuid_answer *high(uint32_t leaf)
+{
+	const struct cpuid_answer **place = place_of(leaf);
+
+	return place ? *place : answers;
+}
+
+bool exit_cpuid(struct vcpu *v)
+{
+	uint32_t leaf = (uint32_t)v->gpr[RAX];
+	const struct cpuid_answer *a = leaf < GROUP ? basic[leaf] : high(leaf);
+
+	if (a->varied)
+		return give_varied(v, a);
+	give(v, a);
+	return exit_skip(v);
 }
 
 uint64_t cpuid_xcr0_mask(void)

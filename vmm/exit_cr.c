@@ -154,7 +154,7 @@ static int cr8_write(struct vcpu *v, uint64_t value)
 {
 	if (value & ~15ull)
 		return -EINVAL;
-	v->cr8 = value;
+	vcpu_set_cr8(v, value);
 	pc_set_cr8(v->vm->pc, (uint8_t)value);
 	return 0;
 }
@@ -163,7 +163,7 @@ static int cr_write(struct vcpu *v, unsigned cr, uint64_t value)
 {
 	switch (cr) {
 	case 0: return cr0_write(v, value);
-	case 2: v->cr2 = value; return 0;
+	case 2: vcpu_set_cr2(v, value); return 0;
 	case 3: return cr3_write(v, value);
 	case 4: return cr4_write(v, value);
 	case 8: return cr8_write(v, value);
@@ -175,7 +175,7 @@ static int cr_read(struct vcpu *v, unsigned cr, uint64_t *value)
 {
 	switch (cr) {
 	case 0: *value = vcpu_cr0(v); return 0;
-	case 2: *value = v->cr2; return 0;
+	case 2: *value = vcpu_cr2(v); return 0;
 	case 3: *value = vcpu_cr3(v); return 0;
 	case 4: *value = vcpu_cr4(v); return 0;
 	case 8: *value = pc_cr8(v->vm->pc); return 0;

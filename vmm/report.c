@@ -76,7 +76,7 @@ static void report_code(struct vcpu *v)
 	uint8_t bytes[INSN_MAX];
 	char text[3 * INSN_MAX + 1];
 	struct vevent keep = v->inject;
-	uint64_t cr2 = v->cr2;
+	uint64_t cr2 = vcpu_cr2(v);
 	size_t n = gva_fetch(v, bytes, sizeof(bytes));
 
 	v->inject = keep;
@@ -115,8 +115,8 @@ void report_vcpu(struct vcpu *v)
 	for (unsigned i = 0; i < VCPU_TRACE; i++) {
 		unsigned at = (v->trace_pos + i) % VCPU_TRACE;
 
-		if (v->trace_kind[at])
-			log_error("    %-14s reason 0x%llx info 0x%llx", exit_name(v->trace_kind[at]),
+		if (v->trace[at].kind)
+			log_error("    %-14s reason 0x%llx info 0x%llx", exit_name(v->trace[at].kind),
 				  (unsigned long long)v->trace[at].raw, (unsigned long long)v->trace[at].info1);
 	}
 }

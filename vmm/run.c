@@ -43,7 +43,8 @@ static void deliver_interrupts(struct vm *vm)
 {
 	struct vcpu *v = vm->vcpu;
 
-	v->cr8 = pc_cr8(vm->pc);
+	if (v->cr8 != pc_cr8(vm->pc))
+		vcpu_set_cr8(v, pc_cr8(vm->pc));
 	if (v->nmi_pending)
 		deliver_nmi(v);
 	vm->intr_changed = pc_intr(vm->pc); /* asked again at each exit until it was taken */
@@ -97,7 +98,7 @@ static void arm_timer(struct vm *vm)
 	if (guest != CLOCK_NEVER && guest + vm->start_ns < next)
 		next = guest + vm->start_ns;
 	timer_arm(next);
-	vm->rearm = vm->clock.changed = false;
+	vm->rearm = false;
 }
 
 /* Everything that is not the vCPU: timers, devices, the line. */
@@ -134,7 +135,7 @@ void vm_run(struct vm *vm)
 	while (!(vm->quit && line_settled())) {
 		if (cpu->irq_uart || cpu->irq_timer || vm->attention)
 			service(vm, !runnable(vm));
-		else if (vm->rearm || vm->clock.changed)
+		else if (vm->rearm)
 			arm_timer(vm);
 		if (nobody_cares(vm))
 			return;

@@ -126,6 +126,7 @@ static int svm_create(struct vcpu *v)
 	}
 	set_up(v, a);
 	svm_code_init(a);
+	a->keeps = VG_RIP | VG_RFLAGS | VG_SHADOW | VG_CR8 | (paging_shadow(v) ? VG_PAGING : 0); /* changed by exits alone then */
 	v->arch = a;
 	return 0;
 }
@@ -170,7 +171,7 @@ static void svm_flush(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 
-	a->flush = true;
+	a->flush = v->rare_entry = true;
 	/* Its CR3 tells one of the guest's address spaces from another; under shadow paging that may be one root for several. */
 	if (a->page_faults_exit)
 		svm_code_init(a);
@@ -182,8 +183,10 @@ static void svm_flush(struct vcpu *v)
 static void move_here(struct vcpu *v, struct svm_vcpu *a)
 {
 	a->cpu = v->cpu->virt;
+	a->clean = a->cpu->clean;
+	a->nrips = a->cpu->features & SVM_FEATURE_NRIPS;
 	a->generation = 0;
-	a->quiet = false;
+	v->rare_entry = true;
 	vmcb_set_clean(a->vmcb, 0);
 	svm_save_host(a->cpu->host);
 }
@@ -222,14 +225,14 @@ bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 		if (svm_check(&s, v->problem, sizeof(v->problem)))
 			return false; /* VMRUN itself refused it */
 	}
-	svm_state_take(v, a->vmcb);
+	svm_state_take(v, a, a->vmcb);
 	if (!svm_next_insn(v, &in) || !insn_is(&in, MAP_0F, OPCODE_MOV_TO_CR) || in.reg != 3)
 		return false;
 	x->raw_reason = SVM_CR0_WRITE + 3;
 	return true;
 }
 
-static __attribute__((noinline)) void prepare_rare(struct vcpu *v)
+static __attribute__((noinline)) uint64_t prepare_rare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 
@@ -239,24 +242,21 @@ static __attribute__((noinline)) void prepare_rare(struct vcpu *v)
 	svm_state_store(v);
 	svm_event_load(v);
 	load_asid(v);
+	v->rare_entry |= a->vmcb->control.tlb_control != TLB_KEEP; /* the next one takes that back */
+	return address(a->vmcb);
 }
 
 /* By far the most entries: nothing goes in, nothing is waited for, no translation is stale, and so it was at the last one. */
-void svm_prepare(struct vcpu *v)
+uint64_t svm_prepare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
-	const struct vmcb *b = a->vmcb;
-	bool rare = v->inject.valid | v->want_irq_window | v->want_nmi_window | v->nmi_blocked | v->shadow_ss | v->shadow_sti | a->flush |
-		    v->vm->slat.stale | !a->quiet;
+	uint64_t waits = vcpu_waits(v);
 
-	if (rare || v->dirty > VG_RIP || b->control.int_ctl != ((uint32_t)v->cr8 | INT_CTL_MASKING) ||
-	    a->generation != a->cpu->generation) {
-		prepare_rare(v);
-		return;
-	}
-	a->entry_rip = v->rip;
+	if ((waits | v->inject.valid | v->vm->slat.stale) || v->dirty > VG_RIP)
+		return prepare_rare(v);
 	v->dirty = 0;
-	vmcb_put_plain(b, v->rip, v->gpr[RAX]);
+	vmcb_put_plain(a->vmcb, v->rip, v->gpr[RAX]);
+	return address(a->vmcb);
 }
 
 static void svm_run(struct vcpu *v)
@@ -265,8 +265,8 @@ static void svm_run(struct vcpu *v)
 
 	if (a->cpu != v->cpu->virt)
 		move_here(v, a);
-	svm_prepare(v);
-	svm_enter(v, address(a->vmcb), a->cpu->host);
+	v->rare_entry |= a->generation != a->cpu->generation;
+	svm_enter(v, a->cpu->host);
 }
 
 /* ---- the rest of the table */

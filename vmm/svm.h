@@ -105,13 +105,13 @@ enum svm_step { STEP_NONE, STEP_IRET, STEP_SHADOW };
 
 /* Where the bytes of a page of code were found last (svm_code.c). */
 struct svm_code {
-	uint64_t page;            /* linear address of the page, shifted; no such page: nothing is known */
-	uint64_t cr0, cr3, cr4, efer;
-	unsigned steps;
+	uint64_t page;            /* linear address */
+	uint64_t cr3;             /* ~0: nothing is known */
+	const uint8_t *bytes;     /* of the page */
 	const uint64_t *entry[SVM_CODE_STEPS]; /* the guest's tables on the way, and what was read there */
 	uint64_t value[SVM_CODE_STEPS];
-	const uint8_t *bytes;     /* of the page */
-};
+	unsigned steps;
+} __attribute__((aligned(128)));
 
 /* Per vCPU: v->arch, a frame of its own. */
 struct svm_vcpu {
@@ -121,7 +121,9 @@ struct svm_vcpu {
 	struct svm_cpu *cpu;      /* where it ran last */
 	uint64_t generation;      /* of its ASID; 0: has none here */
 	bool flush;               /* its translations must not be used any more */
-	bool quiet;               /* the last entry had no event, and wanted none */
+	uint32_t keeps;           /* VG_* that are current after an exit */
+	uint32_t clean;           /* its CPU's; so the next */
+	bool nrips;
 	bool page_faults_exit;    /* shadow paging */
 	bool delivery_watched;    /* faults of an exception's delivery exit (svm_event.c) */
 	bool offered;             /* an interrupt went in as V_IRQ: it may come back (svm_event.c) */
@@ -135,7 +137,7 @@ struct svm_vcpu {
 	uint32_t step_exceptions; /* intercepted but for the step */
 	bool checked;             /* the last entry loaded new state that VMRUN checks */
 	uint64_t flushes;         /* of the TLB, for a report */
-	struct svm_code code[SVM_CODE_PAGES]; /* by the low bits of the page's address */
+	struct svm_code code[SVM_CODE_PAGES]; /* by the low bits of the page's number */
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
 
@@ -149,26 +151,23 @@ int svm_slat_features(struct cpu *cpu, const struct pt_format **format, unsigned
 
 /** Makes groups available in v. */
 void svm_fetch(struct vcpu *v, uint32_t groups);
-/** Writes dirty groups, RAX and CR2 into the VMCB. */
+/** Writes dirty groups and RAX into the VMCB. */
 void svm_state_store(struct vcpu *v);
 
 /* One bit for both kinds of shadow: the one that holds back more is assumed. NMI blocking svm_event.c keeps in v itself. */
 static inline void svm_take_shadow(struct vcpu *v, const struct vmcb *b)
 {
-	v->shadow_ss = b->control.int_state & INT_STATE_SHADOW;
-	v->shadow_sti = false;
+	v->shadow_ss = b->control.int_state & INT_STATE_SHADOW; /* shadow_sti is never set */
 }
 
 /** After an exit: takes what is cheap; the rest is no longer available. */
-static inline void svm_state_take(struct vcpu *v, const struct vmcb *b)
+static inline void svm_state_take(struct vcpu *v, const struct svm_vcpu *a, const struct vmcb *b)
 {
 	v->gpr[RAX] = b->save.rax;
-	v->cr2 = b->save.cr2;
-	v->cr8 = b->control.int_ctl & 15; /* with V_INTR_MASKING the guest's CR8 is V_TPR (15.21.2) */
 	v->rip = b->save.rip;
 	v->rflags = b->save.rflags;
 	svm_take_shadow(v, b);
-	v->avail = VG_RIP | VG_RFLAGS | VG_SHADOW | (paging_shadow(v) ? VG_PAGING : 0); /* changed by exits alone then */
+	v->avail = a->keeps;
 }
 
 /** What svm_check looks at, of an entry that failed. */
@@ -210,22 +209,23 @@ const char *svm_exit_name(uint64_t code);
 /* ---- svm_code.c */
 
 void svm_code_init(struct svm_vcpu *a);
-/** The bytes at RIP, at least four, where the last way to them still holds; else NULL. */
-static inline const uint8_t *svm_code_at(const struct svm_vcpu *a)
+/** The first four bytes at RIP where the last way to them still holds; else 0. */
+static inline uint32_t svm_code_at(const struct svm_vcpu *a, const struct vmcb *b)
 {
-	const struct vmcb_save *s = &a->vmcb->save;
-	uint64_t linear = s->rip + s->cs.base, offset = linear & PAGE_MASK;
+	const struct vmcb_save *s = &b->save;
+	uint64_t linear = s->rip + s->cs.base;
+	uint32_t bytes;
 	const struct svm_code *c = &a->code[linear >> PAGE_SHIFT & (SVM_CODE_PAGES - 1)];
 
-	if (c->page != linear >> PAGE_SHIFT || offset > PAGE_SIZE - 4 || c->cr3 != s->cr3 || c->cr0 != s->cr0 || c->cr4 != s->cr4 ||
-	    c->efer != s->efer || *c->entry[0] != c->value[0] || *c->entry[1] != c->value[1] || *c->entry[2] != c->value[2] ||
-	    *c->entry[3] != c->value[3])
-		return NULL;
-	return c->bytes + offset;
+	if (linear - c->page > PAGE_SIZE - 4 || c->cr3 != s->cr3 || *c->entry[0] != c->value[0] || *c->entry[1] != c->value[1] ||
+	    *c->entry[2] != c->value[2] || *c->entry[3] != c->value[3])
+		return 0;
+	__builtin_memcpy(&bytes, c->bytes + (linear - c->page), sizeof(bytes));
+	return bytes;
 }
 
-/** The same, but looks for a new way; NULL where there is none, or the instruction may go on in another page. Raises no fault. */
-const uint8_t *svm_code_find(struct vcpu *v);
+/** The same, but looks for a new way; 0 where there is none, or the instruction may go on in another page. Raises no fault. */
+uint32_t svm_code_find(struct vcpu *v);
 
 /* ---- svm_msr.c */
 
@@ -239,8 +239,8 @@ void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
 
 /* ---- svm.c */
 
-/** Everything that an entry needs, from v to the VMCB. svm_entry.asm calls it between two entries. */
-void svm_prepare(struct vcpu *v);
+/** Everything that an entry needs, from v to the VMCB, whose physical address it returns. svm_entry.asm calls it before each entry. */
+uint64_t svm_prepare(struct vcpu *v);
 /** Whether an invalid state is QEMU's word for a MOV CR3 that should raise #GP; then *x is an intercepted MOV CR3. */
 bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x);
 /** VMRUN refused the state: fills *x and v->problem. */
@@ -250,11 +250,11 @@ void svm_refused(struct vcpu *v, struct vm_exit *x);
 
 /**
  * Enters the guest and calls svm_exited after its exit, and again as long as that says to go on. Registers but RAX and RSP go from and to v->gpr.
- * @vmcb, @host  physical addresses: the VMCB, the VMM's VMSAVE area
+ * @host  the physical address of the VMM's VMSAVE area
  * Interrupts must be off, and are off after it; what comes meanwhile makes the guest exit and stays pending. A pending NMI or SMI
  * is taken by the VMM's own handler before this returns.
  */
-void svm_enter(struct vcpu *v, uint64_t vmcb, uint64_t host);
+void svm_enter(struct vcpu *v, uint64_t host);
 
 /** Stores what VMLOAD in svm_enter brings back: FS, GS, TR, LDTR and the MSRs of system calls. */
 void svm_save_host(uint64_t host);

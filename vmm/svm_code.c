@@ -16,7 +16,7 @@ static const uint64_t no_entry; /* in the place of levels that a way does not ha
 
 static void forget(struct svm_code *c)
 {
-	c->page = ~0ull;
+	c->cr3 = ~0ull;
 	c->steps = 0;
 	for (unsigned i = 0; i < SVM_CODE_STEPS; i++) {
 		c->entry[i] = &no_entry;
@@ -70,26 +70,19 @@ static bool find_way(struct vcpu *v, struct svm_code *c, uint64_t linear)
 	c->bytes = ram_at(v, r.gpa & ~PAGE_MASK);
 	if (!c->bytes)
 		return false;
-	c->page = linear >> PAGE_SHIFT;
+	c->page = linear & ~PAGE_MASK;
+	c->cr3 = ((const struct svm_vcpu *)v->arch)->vmcb->save.cr3;
 	return true;
 }
 
-const uint8_t *svm_code_find(struct vcpu *v)
+uint32_t svm_code_find(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	const struct vmcb_save *s = &a->vmcb->save;
 	uint64_t linear = s->rip + s->cs.base;
 	struct svm_code *c = &a->code[linear >> PAGE_SHIFT & (SVM_CODE_PAGES - 1)];
 
-	if (!find_way(v, c, linear)) {
-		forget(c);
-		return NULL;
-	}
-	c->cr0 = s->cr0;
-	c->cr3 = s->cr3;
-	c->cr4 = s->cr4;
-	c->efer = s->efer;
-	return svm_code_at(a);
+	return find_way(v, c, linear) ? svm_code_at(a, a->vmcb) : 0;
 }
 
 void svm_code_init(struct svm_vcpu *a)

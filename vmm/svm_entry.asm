@@ -3,7 +3,7 @@
 bits 64
 section .text
 
-; void svm_enter(struct vcpu *v, uint64_t vmcb, uint64_t host)
+; void svm_enter(struct vcpu *v, uint64_t host)
 ; The C function that handles an exit is called from here, so that exits which the guest goes on after need no callee's registers.
 extern svm_exited, svm_prepare
 global svm_enter
@@ -14,11 +14,12 @@ svm_enter:
 	push r13
 	push r14
 	push r15
-	push rdx			; host
-	push rsi			; vmcb
+	push rsi			; host
+	push rsi
 	push rdi			; v; the stack is aligned for calls now
 
-.enter:	mov rax, rsi
+.enter:	call svm_prepare
+	mov rdi, [rsp]			; and RAX: the VMCB
 	; From here to STGI nothing interrupts: GIF holds back interrupts, NMIs and SMIs alike. RFLAGS.IF must nevertheless be 1 at
 	; VMRUN, for with V_INTR_MASKING it is the host's IF that lets a physical interrupt end the guest's turn (15.21.1).
 	clgi
@@ -43,40 +44,38 @@ svm_enter:
 	vmrun				; #VMEXIT brings back RAX, RSP, RFLAGS, CRs, CS, SS, DS, ES, and clears GIF
 .left:	vmsave
 
-	push rdi
-	mov rdi, [rsp + 8]
-	mov [rdi + 8 * 1], rcx
-	mov [rdi + 8 * 2], rdx
-	mov [rdi + 8 * 3], rbx
-	mov [rdi + 8 * 5], rbp
-	mov [rdi + 8 * 6], rsi
-	mov [rdi + 8 * 8], r8
-	mov [rdi + 8 * 9], r9
-	mov [rdi + 8 * 10], r10
-	mov [rdi + 8 * 11], r11
-	mov [rdi + 8 * 12], r12
-	mov [rdi + 8 * 13], r13
-	mov [rdi + 8 * 14], r14
-	mov [rdi + 8 * 15], r15
-	pop rax
-	mov [rdi + 8 * 7], rax
+	mov rax, [rsp]
+	mov [rax + 8 * 1], rcx
+	mov [rax + 8 * 2], rdx
+	mov [rax + 8 * 3], rbx
+	mov [rax + 8 * 5], rbp
+	mov [rax + 8 * 6], rsi
+	mov [rax + 8 * 7], rdi
+	mov [rax + 8 * 8], r8
+	mov [rax + 8 * 9], r9
+	mov [rax + 8 * 10], r10
+	mov [rax + 8 * 11], r11
+	mov [rax + 8 * 12], r12
+	mov [rax + 8 * 13], r13
+	mov [rax + 8 * 14], r14
+	mov [rax + 8 * 15], r15
+	mov rdi, rax
 
 	mov rax, [rsp + 16]
 	vmload				; before STGI: the NMI handler finds its CPU through GS and its stacks through TR
-	cli				; before STGI: what is pending stays so until the caller opens a window for it
+	; RFLAGS.IF is as VMRUN found it, 1: what is pending comes in between these two, once for each exit, so that the guest gets on
+	; however fast it comes. Bochs 2.7 needs that: it holds back physical interrupts while the guest runs with IF 0, as if
+	; V_INTR_MASKING were off.
 	stgi
+	cli
 
 	lea rbp, [rsp + 64]		; svm_enter's frame, for a backtrace
 	call svm_exited
 	mov rdi, [rsp]
 	test al, al
-	jz .done
-	call svm_prepare
-	mov rdi, [rsp]
-	mov rsi, [rsp + 8]
-	jmp .enter
+	jnz .enter
 
-.done:	add rsp, 24
+	add rsp, 24
 	pop r15
 	pop r14
 	pop r13

@@ -48,15 +48,15 @@ void svm_event_load(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	const struct vmcb *b = a->vmcb;
-	uint32_t ctl = (uint32_t)(v->cr8 & 15) | INT_CTL_MASKING, vector = 0;
+	uint32_t ctl = (b->control.int_ctl & 15) | INT_CTL_MASKING, vector = 0;
 	uint64_t event = 0;
 	bool window, shadow = b->control.int_state & INT_STATE_SHADOW;
 	bool quiet = !v->inject.valid && !v->want_irq_window && !v->want_nmi_window && !v->nmi_blocked && !shadow;
 
 	a->entry_rip = b->save.rip;
-	if (quiet && a->quiet && b->control.int_ctl == ctl) /* by far the most entries: the VMCB is as the last one left it */
+	if (quiet && !v->rare_entry && b->control.int_ctl == ctl) /* by far the most entries: the VMCB is as the last one left it */
 		return;
-	a->quiet = quiet;
+	v->rare_entry = !quiet;
 	a->offered = v->inject.valid && v->inject.type == EVENT_IRQ && a->cpu->irq_by_virq;
 	if (a->offered)
 		vector = v->inject.vector;

@@ -8,7 +8,7 @@ struct exit_row {
 	const char *name;
 	uint8_t kind;	  /* enum exit_kind; EXIT_NONE: we never ask for it */
 	bool instruction; /* exits on an instruction, which nRIP is behind (15.7.1) */
-	bool plain;	  /* and there is nothing more to it */
+	uint8_t plain;	  /* the kind again where there is nothing more to it; else EXIT_NONE */
 	uint8_t len;	  /* of its form without prefixes, and those bytes; 0: it has operands */
 	uint32_t bytes, mask;
 	void (*fill)(const struct svm_vcpu *a, struct vm_exit *x);
@@ -155,7 +155,7 @@ static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
 /* Opcodes of one to three bytes, the first one in the low bits. */
 #define INSN(name_, kind_, len_, bytes_)                                                                                           \
 	{                                                                                                                          \
-		.name = name_, .kind = kind_, .instruction = true, .plain = (kind_) != EXIT_NONE, .len = len_, .bytes = bytes_,    \
+		.name = name_, .kind = kind_, .instruction = true, .plain = kind_, .len = len_, .bytes = bytes_,    \
 		.mask = (1u << 8 * (len_)) - 1                                                                                     \
 	}
 
@@ -222,29 +222,23 @@ const char *svm_exit_name(uint64_t code)
 	return SVM_INVALID(code) ? "INVALID" : row_of(code)->name;
 }
 
-/* The instruction's length, by nRIP or by its bytes, if these are the plain form. 0: left to the decoder. */
-static inline uint8_t length(const struct svm_vcpu *a, const struct exit_row *row, const uint8_t *code)
+/* The instruction's length by nRIP; 0: left to the decoder. */
+static inline uint8_t length_by_nrip(const struct vmcb *b)
 {
-	uint64_t len;
-	uint32_t bytes;
+	uint64_t len = b->control.nrip - b->save.rip;
 
-	if (a->cpu->features & SVM_FEATURE_NRIPS) {
-		len = a->vmcb->control.nrip - a->vmcb->save.rip;
-		return len <= INSN_MAX ? (uint8_t)len : 0; /* it wraps at the segment's end */
-	}
-	if (!code)
-		return 0;
-	__builtin_memcpy(&bytes, code, sizeof(bytes));
-	return (bytes ^ row->bytes) & row->mask ? 0 : row->len;
+	return len <= INSN_MAX ? (uint8_t)len : 0; /* it wraps at the segment's end */
 }
 
-static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vm_exit *x)
+static __attribute__((noinline)) bool exited_rare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
+	struct vm_exit *x = &v->exit;
 	const struct exit_row *row;
 
 	x->decode = false;
 	x->interrupted.valid = false;
+	x->info2 = a->vmcb->control.exit_info2;
 	if (SVM_INVALID(x->raw_reason) && !svm_quit_at_cr3(v, x)) {
 		svm_refused(v, x);
 		return exit_handle(v);
@@ -254,12 +248,24 @@ static __attribute__((noinline)) bool exited_rare(struct vcpu *v, struct vm_exit
 	row = row_of(x->raw_reason);
 	x->kind = row->kind == EXIT_NONE ? EXIT_UNKNOWN : row->kind;
 	x->insn_len = 0;
-	if (row->instruction && (a->cpu->features & SVM_FEATURE_NRIPS || row->len))
-		x->insn_len = length(a, row, a->cpu->features & SVM_FEATURE_NRIPS ? NULL : svm_code_find(v));
+	if (row->instruction && a->nrips)
+		x->insn_len = length_by_nrip(a->vmcb);
+	else if (row->len && !((svm_code_find(v) ^ row->bytes) & row->mask))
+		x->insn_len = row->len;
 	if (row->fill)
 		row->fill(a, x);
 	svm_event_take(v, x);
-	irq_poll();
+	return exit_handle(v);
+}
+
+/* An exit that is plain, if it is by the instruction's plain form. Apart, for it needs more registers than the rest. */
+static __attribute__((noinline)) bool exited_by_bytes(struct vcpu *v, const struct svm_vcpu *a, const struct vmcb *b,
+						      const struct exit_row *row)
+{
+	if ((svm_code_at(a, b) ^ row->bytes) & row->mask)
+		return exited_rare(v);
+	v->exit.insn_len = row->len;
+	v->exit.kind = row->plain;
 	return exit_handle(v);
 }
 
@@ -272,29 +278,25 @@ bool svm_exited(struct vcpu *v)
 
 	x->raw_reason = code;
 	x->info1 = b->control.exit_info1;
-	x->info2 = b->control.exit_info2;
-	vmcb_set_clean(b, a->cpu->clean);
-	svm_state_take(v, b);
-	if (!a->quiet || b->control.exit_int_info & EVENT_VALID)
-		return exited_rare(v, x);
-	if (code == SVM_NPF) { /* the first write to a tracked page comes this way */
-		x->kind = EXIT_SLAT_FAULT;
-		x->insn_len = 0;
-		x->interrupted.valid = false;
-		fill_npf(a, x);
-		irq_poll();
-		return exit_handle(v);
+	vmcb_set_clean(b, a->clean);
+	svm_state_take(v, a, b);
+	if (v->rare_entry || b->control.exit_int_info & EVENT_VALID)
+		return exited_rare(v);
+	if (code < SVM_EXIT_TABLE) {
+		if (rows[code].plain == EXIT_NONE)
+			return exited_rare(v);
+		if (!a->nrips)
+			return exited_by_bytes(v, a, b, &rows[code]);
+		x->insn_len = length_by_nrip(b);
+		x->kind = rows[code].plain;
+		return x->insn_len ? exit_handle(v) : exited_rare(v);
 	}
-	if (code >= SVM_EXIT_TABLE || !rows[code].plain)
-		return exited_rare(v, x);
-	x->insn_len = length(a, &rows[code], a->cpu->features & SVM_FEATURE_NRIPS ? NULL : svm_code_at(a));
-	if (!x->insn_len)
-		return exited_rare(v, x);
-	x->kind = rows[code].kind;
-	/*
-	 * Bochs 2.7 holds back physical interrupts while the guest runs with RFLAGS.IF = 0, as if V_INTR_MASKING were off: then this
-	 * is where they come in. Once for each exit, so that the guest gets on however fast they come.
-	 */
-	irq_poll();
+	if (code != SVM_NPF)
+		return exited_rare(v);
+	x->kind = EXIT_SLAT_FAULT; /* the first write to a tracked page comes this way */
+	x->info2 = b->control.exit_info2;
+	x->insn_len = 0;
+	x->interrupted.valid = false;
+	fill_npf(a, x);
 	return exit_handle(v);
 }

@@ -75,6 +75,7 @@ static void fetch_group(struct vcpu *v, uint32_t group)
 	case VG_GDTR: v->gdtr = (struct vtable){ .base = s->gdtr.base, .limit = s->gdtr.limit & 0xffff }; break;
 	case VG_IDTR: v->idtr = (struct vtable){ .base = s->idtr.base, .limit = s->idtr.limit & 0xffff }; break;
 	case VG_SHADOW: svm_take_shadow(v, b); break;
+	case VG_CR2: v->cr2 = s->cr2; break;
 	default: segment_fetch(v, (enum vseg)(__builtin_ctz(group) - __builtin_ctz(VG_SEG(0)))); break;
 	}
 }
@@ -94,6 +95,11 @@ static void store_group(struct vcpu *v, uint32_t group)
 	case VG_DR7: vmcb_set_dr7(b, v->dr7); break;
 	case VG_GDTR: vmcb_set_gdtr(b, (struct vmcb_segment){ .base = v->gdtr.base, .limit = v->gdtr.limit }); break;
 	case VG_IDTR: vmcb_set_idtr(b, (struct vmcb_segment){ .base = v->idtr.base, .limit = v->idtr.limit }); break;
+	case VG_CR2:
+		vmcb_set_cr2(b, v->cr2);
+		write_cr2(v->cr2); /* Bochs 2.7 does not load the VMCB's */
+		break;
+	case VG_CR8: vmcb_set_int_ctl(b, (b->control.int_ctl & ~15u) | (uint32_t)v->cr8); break;
 	case VG_SHADOW: vmcb_set_int_state(b, v->shadow_sti || v->shadow_ss ? INT_STATE_SHADOW : 0); break;
 	default: segment_store(v, (enum vseg)(__builtin_ctz(group) - __builtin_ctz(VG_SEG(0)))); break;
 	}
@@ -136,11 +142,11 @@ void svm_state_store(struct vcpu *v)
 	v->dirty = 0;
 	for (uint32_t d = dirty; d; d &= d - 1)
 		store_group(v, d & -d);
+	if (dirty & (VG_CR0 | VG_CR4 | VG_EFER))
+		svm_code_init(v->arch); /* they give tables and addresses their meaning, and change by exits alone */
 	if (dirty & (VG_SEG(SEG_SS) | VG_CR0 | VG_RFLAGS | VG_EFER))
 		store_cpl(v, dirty & VG_SEG(SEG_SS));
 	vmcb_set_rax(b, v->gpr[RAX]);
-	vmcb_set_cr2(b, v->cr2);
-	write_cr2(v->cr2); /* Bochs 2.7 does not load the VMCB's */
 }
 
 void svm_state_check(struct vcpu *v, struct svm_check *s)

@@ -38,7 +38,7 @@ void svm_step_cancel(struct svm_vcpu *a)
 
 bool svm_next_insn(struct vcpu *v, struct insn *in)
 {
-	uint64_t cr2 = v->cr2;
+	uint64_t cr2 = vcpu_cr2(v);
 	uint8_t bytes[INSN_MAX];
 	size_t n = gva_fetch(v, bytes, sizeof(bytes));
 

@@ -227,14 +227,13 @@ static inline void vmcb_set_clean(const struct vmcb *read_only, uint32_t bits)
 	((struct vmcb *)(uintptr_t)read_only)->control.clean = bits;
 }
 
-/** RIP and RAX, and no flush of translations: what an entry writes that changes nothing else. None of these has a clean bit. */
+/** RIP and RAX: what an entry writes that changes nothing else. They have no clean bit. */
 static inline void vmcb_put_plain(const struct vmcb *read_only, uint64_t rip, uint64_t rax)
 {
 	struct vmcb *b = (struct vmcb *)(uintptr_t)read_only;
 
 	b->save.rip = rip;
 	b->save.rax = rax;
-	b->control.tlb_control = 0;
 }
 
 /* TLB_CONTROL (15.16.1, table 15-9). */

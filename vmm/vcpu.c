@@ -84,7 +84,7 @@ void vcpu_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t err
 
 void vcpu_page_fault(struct vcpu *v, uint64_t addr, uint32_t error)
 {
-	v->cr2 = addr;
+	vcpu_set_cr2(v, addr);
 	/* A page fault forgets what is cached for its address (SDM vol. 3, 4.10.4.1), also where the shadow is the cache. */
 	if (v->vm->mem.shadow)
 		shadow_invlpg(v->vm->mem.shadow, addr);

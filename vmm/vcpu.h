@@ -58,9 +58,11 @@ struct vtable {
 #define VG_IDTR (1u << 9)
 #define VG_SHADOW (1u << 10) /* interruptibility: STI or MOV SS shadow, NMI blocking */
 #define VG_PDPTE (1u << 11)  /* a PAE guest's PDPTE registers, where ops->pdpte_registers; not for writing */
+#define VG_CR8 (1u << 12)
+#define VG_CR2 (1u << 13)
 #define VG_SEG(n) (1u << (16 + (n)))
 #define VG_SEGS (0xffu << 16)
-#define VG_ALL (0x7ffu | VG_SEGS)
+#define VG_ALL (0x37ffu | VG_SEGS)
 #define VG_PAGING (VG_CR0 | VG_CR3 | VG_CR4 | VG_EFER)
 #define VCPU_SKIP_NEEDS (VG_RIP | VG_RFLAGS | VG_SHADOW) /* of vcpu_skip */
 
@@ -167,29 +169,32 @@ enum vmsr { VMSR_STAR, VMSR_LSTAR, VMSR_CSTAR, VMSR_SFMASK, VMSR_KERNEL_GS_BASE,
 
 struct vcpu_trace {
 	uint64_t raw, info1;
-};
+	enum exit_kind kind;
+} __attribute__((aligned(32)));
 
 struct vcpu {
 	uint64_t gpr[16];       /* first: the entry stubs use offsets 0..127 */
-	uint64_t cr2;           /* offset 128; VMX: loaded and saved around the entry; SVM: in the VMCB */
+	uint64_t cr2;           /* offset 128: vmx_entry.asm saves it */
 	uint32_t avail, dirty;  /* VG_* */
 	bool load_pdptes;       /* a control-register write loads a PAE guest's PDPTEs (SDM vol. 3, 4.4.1); cleared when it is done */
 	uint64_t rip, rflags, cr0, cr3, cr4, efer, dr7;
-	bool shadow_sti, shadow_ss, nmi_blocked; /* VG_SHADOW */
 	struct vsegment seg[SEG_COUNT];
 	struct vtable gdtr, idtr;
 	uint64_t xcr0;          /* the guest's, live in the CPU while it runs */
-	uint64_t cr8;           /* what a MOV from CR8 that does not exit reads; the local APIC's, set before each entry */
+	uint64_t cr8;           /* what a MOV from CR8 that does not exit reads: the local APIC has a say in it, and writes exit */
 	uint64_t shadow_cr3;    /* shadow paging: the root that the CPU uses */
 	uint64_t pdpte[4];      /* VG_PDPTE; under shadow paging they are kept here alone */
-	bool root_wanted;       /* shadow paging: find it anew before the next entry */
 
-	struct vevent inject;   /* goes in with the next entry; the vendor part clears it */
+	/* Each of these two groups is read as one, in svm.c and in exit.c: nothing else may lie in its eight bytes. */
+	bool shadow_sti __attribute__((aligned(8))), shadow_ss, nmi_blocked; /* VG_SHADOW */
 	bool want_irq_window, want_nmi_window;
-	bool nmi_pending;       /* this and the next three together: exit.c reads them as one */
+	bool rare_entry;        /* the vendor part has more to do than usual before the next entry, and after the exit */
+	bool nmi_pending __attribute__((aligned(8)));
 	bool halted;
 	bool waiting;           /* a hypercall waits for the stream */
 	bool parked;            /* never enters again until reset */
+	bool root_wanted;       /* shadow paging: find it anew before the next entry */
+	struct vevent inject __attribute__((aligned(8))); /* goes in with the next entry; the vendor part clears it */
 	struct {
 		uint64_t rip, rcx; /* of the last one; RCX counts the turns of REP */
 		unsigned run;      /* so many in a row there */
@@ -205,7 +210,6 @@ struct vcpu {
 	struct vm_exit exit;    /* the last one */
 	uint64_t exits[EXIT_KINDS];
 	struct vcpu_trace trace[VCPU_TRACE];
-	uint8_t trace_kind[VCPU_TRACE]; /* enum exit_kind */
 	unsigned trace_pos;
 };
 
@@ -296,6 +300,8 @@ VCPU_ACCESSORS(cr3, VG_CR3)
 VCPU_ACCESSORS(cr4, VG_CR4)
 VCPU_ACCESSORS(efer, VG_EFER)
 VCPU_ACCESSORS(dr7, VG_DR7)
+VCPU_ACCESSORS(cr8, VG_CR8)
+VCPU_ACCESSORS(cr2, VG_CR2)
 
 /** A segment register, made available. */
 static inline const struct vsegment *vcpu_seg(struct vcpu *v, enum vseg n)
@@ -322,6 +328,18 @@ static inline void vcpu_set_gpr(struct vcpu *v, unsigned n, uint64_t value)
 static inline unsigned vcpu_cpl(struct vcpu *v)
 {
 	return SEG_ATTR_DPL(vcpu_seg(v, SEG_SS)->attr);
+}
+
+/** Not 0: something holds an event back, waits for one, or must be done for the next entry. */
+static inline uint64_t vcpu_waits(const struct vcpu *v)
+{
+	uint64_t flags;
+
+	_Static_assert(offsetof(struct vcpu, rare_entry) - offsetof(struct vcpu, shadow_sti) < sizeof(flags) &&
+			       offsetof(struct vcpu, nmi_pending) - offsetof(struct vcpu, shadow_sti) == sizeof(flags),
+		       "read as one");
+	__builtin_memcpy(&flags, &v->shadow_sti, sizeof(flags));
+	return flags;
 }
 
 /** VM exits so far. */
@@ -358,7 +376,7 @@ static inline bool vcpu_skip_plain(struct vcpu *v, unsigned len)
 {
 	uint64_t rip = v->rip + len;
 
-	if (!len || (uint32_t)rip < len || v->shadow_sti || v->shadow_ss ||
+	if (len - 1 >= (uint32_t)rip /* unknown, or there is a carry */ || v->shadow_sti || v->shadow_ss ||
 	    v->rflags & (RFLAGS_TF | RFLAGS_RF))
 		return false;
 	v->rip = rip;

@@ -285,7 +285,7 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 	take_modules(vm, bi);
 	vm->start_ns = time_ns();
 	vm->hold = !strcmp(opt->wait, "host");
-	vm->clock = (struct clock){ .now = guest_now, .arg = vm, .epoch = cmos_epoch() };
+	vm->clock = (struct clock){ .now = guest_now, .arg = vm, .epoch = cmos_epoch(), .changed = &vm->rearm };
 	if (strcmp(opt->paging, "shadow") ? make_slat(vm, cpu, ops, opt->dirty, why, why_len) : make_shadow(vm, why, why_len))
 		return NULL;
 	vm->mem.dirty = &vm->dirty;

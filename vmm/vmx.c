@@ -258,8 +258,8 @@ static int vmx_create(struct vcpu *v)
 	a->vmcs = frames + PAGE_SIZE;
 	a->msr_bitmap = (uint8_t *)(uintptr_t)(frames + 2 * PAGE_SIZE);
 	a->pml = frames + 3 * PAGE_SIZE;
-	a->keeps = VG_EFER | (paging_shadow(v) ? VG_CR3 : 0); /* then CR3 exits */
-	a->flush_slat = a->flush_tlb = true;
+	a->keeps = VG_EFER | VG_CR2 | VG_CR8 | (paging_shadow(v) ? VG_CR3 : 0); /* then CR3 exits */
+	a->flush_slat = a->flush_tlb = v->rare_entry = true;
 	memset(a->msr_bitmap, 0xff, PAGE_SIZE);
 	err = vmx_controls_choose(&vc->caps, !paging_shadow(v), &a->ctl, why, sizeof(why));
 	if (err) {
@@ -339,12 +339,12 @@ static void flush(struct vcpu *v, struct vmx_vcpu *a)
 
 static void vmx_slat_flush(struct vcpu *v)
 {
-	((struct vmx_vcpu *)v->arch)->flush_slat = true;
+	((struct vmx_vcpu *)v->arch)->flush_slat = v->rare_entry = true;
 }
 
 static void vmx_tlb_flush(struct vcpu *v)
 {
-	((struct vmx_vcpu *)v->arch)->flush_tlb = true;
+	((struct vmx_vcpu *)v->arch)->flush_tlb = v->rare_entry = true;
 }
 
 static void vmx_tsc_offset(struct vcpu *v, int64_t offset)
@@ -365,7 +365,6 @@ static void set_windows(struct vcpu *v, struct vmx_vcpu *a)
 		proc |= PROC_IRQ_WINDOW;
 	if (v->want_nmi_window)
 		proc |= PROC_NMI_WINDOW;
-	a->windows = v->want_irq_window || v->want_nmi_window;
 	if (proc != a->ctl.proc) {
 		vmwrite(a, VMCS_PROC_CONTROLS, proc);
 		a->ctl.proc = proc;
@@ -384,14 +383,14 @@ static __attribute__((noinline)) void prepare_rare(struct vcpu *v, struct vmx_vc
 	set_windows(v, a);
 	if (a->flush_slat || a->flush_tlb || v->vm->slat.stale)
 		flush(v, a);
+	v->rare_entry = a->ctl.proc & (PROC_IRQ_WINDOW | PROC_NMI_WINDOW); /* to be closed */
 }
 
 void vmx_prepare(struct vcpu *v, struct vmx_vcpu *a)
 {
-	bool rare = v->inject.valid | v->want_irq_window | v->want_nmi_window | a->windows | a->flush_slat | a->flush_tlb |
-		    v->vm->slat.stale;
+	uint64_t waits = vcpu_waits(v);
 
-	if (__builtin_expect(rare || v->dirty > VG_RIP, 0)) {
+	if (__builtin_expect((waits | v->inject.valid | v->vm->slat.stale) || v->dirty > VG_RIP, 0)) {
 		prepare_rare(v, a);
 	} else if (v->dirty) {
 		vmwrite(a, VMCS_GUEST_RIP, v->rip);

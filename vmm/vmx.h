@@ -49,7 +49,6 @@ struct vmx_vcpu {
 	uint64_t cr0_shadow, cr4_shadow; /* as the VMCS has them */
 	uint32_t keeps;			 /* VG_* that the guest can't change without an exit */
 	bool flush_slat, flush_tlb;
-	bool windows;			 /* ctl.proc asks for a window */
 	uint16_t vpid;
 	uint64_t eptp;
 	uint64_t pml;	   /* DIRTY_LOG_PAGES pages of page-modification log */
