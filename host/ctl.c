@@ -214,7 +214,7 @@ static const struct argp ctl_argp = {
 	       "  click HEAD X Y        the left button\n"
 	       "  pause, resume, reset, nmi\n"
 	       "  registers             the guest's CPU\n"
-	       "  ranges                of memory whose writes are tracked: the heads' and the guest's own\n"
+	       "  ranges                tracked memory: the heads' and the guest's own\n"
 	       "  stats, log            counters; the VMM's log\n"
 	       "  quit                  end the run\n"
 	       "Status 1: refused, with the reason.",

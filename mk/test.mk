@@ -35,7 +35,7 @@ SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[c
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck -x bench/run tests/run tests/views.sh tests/tools/*.sh host/web/fetch.sh guest-tests/linux/*.sh .ci/run boot/*.sh
+	shellcheck -x bench/run tests/run tests/views.sh tests/tools/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests
 
@@ -45,6 +45,8 @@ format:
 
 install: all
 	install -D -m 755 $(BUILD)/tessera $(DESTDIR)$(PREFIX)/bin/tessera
+	install -D -m 644 docs/tessera.1 $(DESTDIR)$(PREFIX)/share/man/man1/tessera.1
+	install -D -m 644 host/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tessera
 	install -D -m 644 $(BUILD)/tessera.elf $(DESTDIR)$(PREFIX)/share/tessera/tessera.elf
 	install -D -m 644 $(BUILD)/tessera.iso $(DESTDIR)$(PREFIX)/share/tessera/tessera.iso
 	install -d $(DESTDIR)$(PREFIX)/share/tessera/guest $(DESTDIR)$(PREFIX)/share/tessera/web

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2153 # BUILD, OUT, TESSERA and the functions used are tests/run's
-# End to end tests of the ways to look at a run: recordings, lines, the web page, VNC, the window. Sourced by tests/run.
+# End to end tests of the ways to look at a run: recordings, lines, the web page, VNC, the window; and of what is installed. Sourced by
+# tests/run.
 
 # picture_crc FILE: of a PNG, as guests print it.
 picture_crc() { "$BUILD/tests/pngcrc" "$1" 2>&1 | sed 's/.*crc=//'; }
@@ -196,4 +197,32 @@ e2e_window() (
   end_echo_guest "$dir/each" >"$dir/end.txt" || why=${why:-$(head -n 1 "$dir/end.txt")}
   kill "$x_pid"
   result e2e-window "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+)
+
+# completes WORDS...: what the shell offers for the last word. The command is found by PATH.
+completes() {
+  # shellcheck disable=SC2016 # the inner shell's variables
+  bash -c 'source "$1" && shift && COMP_WORDS=("$@") && COMP_CWORD=$(($# - 1)) && _tessera && printf "%s\n" "${COMPREPLY[@]}"' \
+    bash "$dir/usr/share/bash-completion/completions/tessera" "$@" 2>>"$dir/err.txt"
+}
+
+# What `make install` leaves works from where it is: guests, the page, the completion. The man page and the help tell the same.
+e2e_install() (
+  dir=$(realpath "$OUT")/e2e-install why=''
+  mkdir -p "$dir"
+  make -s install DESTDIR="$dir" PREFIX=/usr BUILD="$BUILD" >"$dir/make.txt" 2>&1 || why="make install: $(tail -n 1 "$dir/make.txt")"
+  sh tests/tools/man.sh "$TESSERA" >"$dir/man.txt" 2>&1 || why=${why:-$(head -n 1 "$dir/man.txt")}
+  PATH=$dir/usr/bin:$PATH
+  timeout 90 tessera run @hello --machine qemu --view none --timeout 60 >"$dir/out.txt" 2>"$dir/err.txt" </dev/null ||
+    why=${why:-"exit status of @hello"}
+  [ -s "$dir/usr/share/man/man1/tessera.1" ] || why=${why:-"no man page"}
+  tessera doctor 2>&1 | grep -q '^noVNC *ok' || why=${why:-"no web page"}
+  completes tessera ru | grep -qx run || why=${why:-"completion of a command"}
+  completes tessera run --machine boch | grep -qx bochs-svm || why=${why:-"completion of a value"}
+  completes tessera run --machine = boch | grep -qx bochs-svm || why=${why:-"completion of a value behind ="}
+  completes tessera run --rec | grep -qx -- --record= || why=${why:-"completion of an option"}
+  { completes tessera run @ech | grep -qx @echo && completes tessera run @ ech | grep -qx @echo; } || why=${why:-"completion of a guest"}
+  completes tessera ctl uns | grep -q . && why=${why:-"completion of what is not there"}
+  completes tessera ctl unp | grep -qx unplug || why=${why:-"completion of what ctl does"}
+  result e2e-install "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
 )
