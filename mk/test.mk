@@ -27,7 +27,11 @@ test: all $(UNIT_BIN) $(BUILD)/tests/pngcrc
 	@$(MAKE) --no-print-directory linux-files || echo "make test: no Linux to test with; that test is skipped"
 	@BUILD=$(BUILD) ONLY="$(ONLY)" bash tests/run
 
-.PHONY: bench
+.PHONY: bench pictures
+pictures: all
+	@sh tests/tools/deps.sh $(DEPS_TEST)
+	@sh tests/tools/pictures.sh $(BUILD) docs/pictures
+
 bench: all
 	@BUILD=$(BUILD) CELLS="$(CELLS)" bash bench/run
 
@@ -60,4 +64,5 @@ help:
 	@echo "make linux            Debian's Linux: a shell on COM1 and one on each head (same variables)"
 	@echo "make test [ONLY=PATTERN]   all tests; unit: only the host's"
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json"
+	@echo "make pictures         those of the README, anew"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"

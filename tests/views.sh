@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2153 # BUILD, OUT, TESSERA and the functions used are tests/run's
+# shellcheck shell=bash disable=SC2153,SC2030,SC2031 # BUILD, OUT, TESSERA and the functions used are tests/run's; subshells are meant
 # End to end tests of the ways to look at a run: recordings, lines, the web page, VNC, the window; and of what is installed. Sourced by
 # tests/run.
 
