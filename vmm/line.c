@@ -242,7 +242,10 @@ static void transmit(size_t budget, uint64_t now_us)
 	line.tx_state = TX_SLICE;
 }
 
-/* A UART without a baud rate, as QEMU's, takes all at once: then a guest that has work gets as much time as the line had. */
+/*
+ * A guest that has work gets as much time as the line had. That matters for a UART without a baud rate, as QEMU's, which takes all at
+ * once, and where each port access is dear, as under nested KVM: there the line could be busy with single bytes of text all the time.
+ */
 static void plan_slice(bool idle, uint64_t started)
 {
 	uint64_t now = time_ns();
@@ -269,6 +272,11 @@ void line_pump(bool idle)
 	receive(now / 1000);
 	if (line.close_bad && line.link.up)
 		link_bye(&line.link, 1);
+	if (!idle && now < line.next_slice_ns) {
+		line.tx_state = TX_SLICE;
+		uart_tx_interrupt(false);
+		return;
+	}
 	if (line.link.up && now >= line.next_frame_ns) {
 		line_refresh();
 		line.next_frame_ns = now + LINE_FRAME_NS;
@@ -305,7 +313,7 @@ uint64_t line_deadline(void)
 		next = line.next_frame_ns;
 	if (line.text_ns && line.text_ns < next)
 		next = line.text_ns;
-	return next;
+	return next > line.next_slice_ns ? next : line.next_slice_ns; /* line_pump would do nothing before */
 }
 
 bool line_up(void)
