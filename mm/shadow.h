@@ -78,6 +78,9 @@ void shadow_set_memory_types(struct shadow *sh, const uint64_t bits[8]);
  */
 uint64_t shadow_root(struct shadow *sh, const struct walk_mode *m);
 
+/** Takes A out of the PAE root's entries, where it is reserved. Returns whether it was there. */
+bool shadow_unmark_pae_root(struct shadow *sh);
+
 /** The guest's INVLPG; and a page fault that the guest gets, which forgets its address as well. */
 void shadow_invlpg(struct shadow *sh, uint64_t va);
 

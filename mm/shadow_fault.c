@@ -300,6 +300,17 @@ static void make_pae_root(struct shadow *sh, const struct walk_mode *m)
 	}
 }
 
+bool shadow_unmark_pae_root(struct shadow *sh)
+{
+	uint64_t *pdpte = table_of(sh, 0) + 4, marked = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		marked |= pdpte[i] & SPTE_A;
+		pdpte[i] &= ~SPTE_A;
+	}
+	return marked;
+}
+
 uint64_t shadow_root(struct shadow *sh, const struct walk_mode *m)
 {
 	struct role role = role_of(m);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mm/frames.h"
+#include "mm/shadow.h"
 #include "vmm/cpu.h"
 #include "vmm/exit.h"
 #include "vmm/hw/hw.h"
@@ -229,6 +230,24 @@ bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 	if (!svm_next_insn(v, &in) || !insn_is(&in, MAP_0F, OPCODE_MOV_TO_CR) || in.reg != 3)
 		return false;
 	x->raw_reason = SVM_CR0_WRITE + 3;
+	return true;
+}
+
+/*
+ * QEMU's TCG (7.2) sets A in PDPTEs, where it is reserved (APM vol. 2, 5.2.3); a KVM that runs in it looks at them at each VMRUN,
+ * as a CPU may, and refuses CR3. Then nothing was injected, EXITINTINFO is an old one, and the save area has a CR3 of the VMM's.
+ */
+bool svm_refused_marks(struct vcpu *v, struct vm_exit *x)
+{
+	struct svm_vcpu *a = v->arch;
+
+	if (!paging_shadow(v) || !shadow_unmark_pae_root(v->vm->mem.shadow))
+		return false;
+	x->kind = EXIT_NONE;
+	svm_event_refused(v);
+	svm_step_take(v, x);
+	vmcb_set_clean(a->vmcb, 0);
+	vcpu_changed(v, VG_PAGING);
 	return true;
 }
 

@@ -182,6 +182,8 @@ void svm_state_check(struct vcpu *v, struct svm_check *s);
 void svm_event_load(struct vcpu *v);
 /** After an exit that has been read: events that were cut short, windows that opened. May change x. */
 void svm_event_take(struct vcpu *v, struct vm_exit *x);
+/** After an entry that was refused before it injected anything: that is to be injected again. */
+void svm_event_refused(struct vcpu *v);
 
 /* ---- svm_step.c: over one instruction */
 
@@ -243,6 +245,8 @@ void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
 uint64_t svm_prepare(struct vcpu *v);
 /** Whether an invalid state is QEMU's word for a MOV CR3 that should raise #GP; then *x is an intercepted MOV CR3. */
 bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x);
+/** Whether VMRUN refused the state for entries of a PAE root that the emulator below had marked, and would take it now. */
+bool svm_refused_marks(struct vcpu *v, struct vm_exit *x);
 /** VMRUN refused the state: fills *x and v->problem. */
 void svm_refused(struct vcpu *v, struct vm_exit *x);
 

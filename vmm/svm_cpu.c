@@ -111,16 +111,10 @@ static void report(const struct svm_cpu *c)
 	log_info("SVM revision %u, %u ASIDs: %s", c->revision, c->asids, text);
 }
 
-/* QEMU's TCG says its name in the hypervisor leaf. */
-static bool is_tcg(void)
+/* QEMU's TCG says its name in the hypervisor leaf, or, where a KVM that runs in it says its own there, in the brand. */
+static bool is_tcg(const struct cpu_features *f)
 {
-	uint32_t r[4];
-
-	cpuid(1, 0, r);
-	if (!(r[ECX] >> 31))
-		return false;
-	cpuid(0x40000000, 0, r);
-	return !memcmp(&r[EBX], "TCGTCGTCGTCG", 12);
+	return !strcmp(f->hypervisor, "TCGTCGTCGTCG") || !strncmp(f->brand, "QEMU TCG", 8);
 }
 
 static void detect(struct svm_cpu *c, const struct cpu_features *f)
@@ -137,7 +131,7 @@ static void detect(struct svm_cpu *c, const struct cpu_features *f)
 	c->phys_bits = f->phys_bits;
 	c->cr4_valid = valid_mask(f, cr4_bits, sizeof(cr4_bits) / sizeof(cr4_bits[0]));
 	c->efer_valid = valid_mask(f, efer_bits, sizeof(efer_bits) / sizeof(efer_bits[0]));
-	c->irq_by_virq = c->forgets_shadow = c->forgets_exception = c->quits_at_cr3 = is_tcg();
+	c->irq_by_virq = c->forgets_shadow = c->forgets_exception = c->quits_at_cr3 = is_tcg(f);
 	/* As if all ASIDs were used up: the first guest begins a generation, and so flushes what the firmware may have left. */
 	c->generation = 1;
 	c->asid_next = c->asids;

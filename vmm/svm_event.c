@@ -125,6 +125,20 @@ static void interrupted(struct vcpu *v, struct vm_exit *x)
 	e->valid = !executed_again(e) && !stale(v, info);
 }
 
+void svm_event_refused(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+
+	if (a->offered)
+		v->inject = (struct vevent){ .valid = true, .vector = (uint8_t)a->vmcb->control.int_vector, .type = EVENT_IRQ };
+	else if (a->event & EVENT_VALID)
+		v->inject = (struct vevent){ .valid = true,
+					     .vector = EVENT_VECTOR(a->event),
+					     .type = (uint8_t)EVENT_TYPE(a->event),
+					     .has_error = a->event & EVENT_EV,
+					     .error = (uint32_t)(a->event >> EVENT_ERROR_SHIFT) };
+}
+
 void svm_event_take(struct vcpu *v, struct vm_exit *x)
 {
 	struct svm_vcpu *a = v->arch;

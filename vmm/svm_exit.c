@@ -240,7 +240,8 @@ static __attribute__((noinline)) bool exited_rare(struct vcpu *v)
 	x->interrupted.valid = false;
 	x->info2 = a->vmcb->control.exit_info2;
 	if (SVM_INVALID(x->raw_reason) && !svm_quit_at_cr3(v, x)) {
-		svm_refused(v, x);
+		if (!svm_refused_marks(v, x))
+			svm_refused(v, x);
 		return exit_handle(v);
 	}
 	if (x->raw_reason == SVM_SHUTDOWN)

@@ -630,6 +630,26 @@ static void test_abandoned_tables(void **state)
 	world_end();
 }
 
+/* An emulator that sets A in PDPTEs, where it is reserved: it goes, and is told; what the entries lead to stays. */
+static void test_pae_root_unmarked(void **state)
+{
+	uint64_t *pdpte, value;
+
+	(void)state;
+	world_begin(3, 64);
+	w.mode = (struct walk_mode){ .format = NULL, .phys_bits = w.mode.phys_bits };
+	cpu_load_root();
+	pdpte = table_of(w.sh, 0) + 4;
+	value = pdpte[0];
+	assert_true(value & SPTE_P);
+	assert_false(shadow_unmark_pae_root(w.sh));
+	pdpte[0] |= SPTE_A;
+	assert_true(shadow_unmark_pae_root(w.sh));
+	assert_int_equal(pdpte[0], value);
+	assert_false(shadow_unmark_pae_root(w.sh));
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_query_is_pruned),
 		cmocka_unit_test(test_writes_open_a_table_once),
 		cmocka_unit_test(test_abandoned_tables),
+		cmocka_unit_test(test_pae_root_unmarked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
