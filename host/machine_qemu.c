@@ -117,4 +117,4 @@ static int start(struct machine *m)
 }
 
 const struct machine_kind machine_qemu = { .name = "qemu", .hello_sec = 20, .find = find_tcg, .start = start };
-const struct machine_kind machine_kvm = { .name = "kvm", .hello_sec = 20, .find = find_kvm, .start = start };
+const struct machine_kind machine_kvm = { .name = "kvm", .hello_sec = 60, .find = find_kvm, .start = start };
