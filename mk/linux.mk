@@ -2,6 +2,7 @@
 LINUX := $(BUILD)/linux
 LINUX_FILES := $(LINUX)/vmlinuz $(LINUX)/initrd
 DEPS_LINUX := cpio libc6-dev libdrm-dev
+LINUX_DRIVERS := drm drm_kms_helper ttm drm_ttm_helper drm_vram_helper bochs evdev psmouse
 LINUX_MEMORY ?= 512
 
 .PHONY: linux linux-files
@@ -9,7 +10,7 @@ linux-files: $(LINUX_FILES)
 
 $(LINUX)/vmlinuz: guest-tests/linux/fetch.sh
 	@sh tests/tools/deps.sh $(DEPS_LINUX)
-	sh guest-tests/linux/fetch.sh $(LINUX)
+	sh guest-tests/linux/fetch.sh $(LINUX) linux-image-amd64 $(LINUX_DRIVERS)
 
 $(LINUX)/draw: guest-tests/linux/draw.c
 	@mkdir -p $(@D)

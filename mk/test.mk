@@ -39,7 +39,7 @@ SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[c
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck -x bench/run tests/run tests/views.sh tests/tools/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
+	shellcheck -x bench/run tests/run tests/views.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests
 

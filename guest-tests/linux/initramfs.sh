@@ -1,13 +1,17 @@
 #!/bin/sh
-# initramfs.sh OUT DIR INIT PROGRAM: an initramfs of DIR/busybox, DIR/modules, the init script and the program as /draw.
+# initramfs.sh OUT DIR INIT [PROGRAM]...: an initramfs of DIR/busybox, DIR/modules, the init script and the programs as /NAME.
 set -eu
-out=$1 dir=$2 init=$3 program=$4
+out=$1 dir=$2 init=$3
+shift 3
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir "$root/bin" "$root/dev" "$root/proc" "$root/sys"
 cp "$dir/busybox" "$root/bin/busybox"
 cp -r "$dir/modules" "$root/modules"
 cp "$init" "$root/init"
-cp "$program" "$root/draw"
-chmod 755 "$root/init" "$root/draw" "$root/bin/busybox"
+for program; do
+  cp "$program" "$root/"
+  chmod 755 "$root/$(basename "$program")"
+done
+chmod 755 "$root/init" "$root/bin/busybox"
 (cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc --quiet --reproducible) | gzip -n -1 >"$out"
