@@ -13,4 +13,4 @@ $(NESTED)/linux/initrd: guest-tests/linux/initramfs.sh tests/nested/init $(NESTE
 	sh guest-tests/linux/initramfs.sh $@ $(NESTED)/linux tests/nested/init
 
 test-nested: all $(NESTED_FILES) $(BUILD)/tests/pngcrc
-	@BUILD=$(BUILD) ONLY="$(ONLY)" bash tests/nested/run
+	@BUILD=$(BUILD) ONLY="$(ONLY)" MACHINES="$(MACHINES)" bash tests/nested/run

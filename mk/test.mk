@@ -63,6 +63,7 @@ help:
 	@echo "make run [VIEW= MACHINE= GUEST= HEADS= TIMEOUT=]   the demo guest on four heads; VIEW=none: once, pictures in build/run"
 	@echo "make linux            Debian's Linux: a shell on COM1 and one on each head (same variables)"
 	@echo "make test [ONLY=PATTERN]   all tests; unit: only the host's"
+	@echo "make test-nested [ONLY=PATTERN MACHINES=svm|vmx]   the VMM under QEMU/KVM, in QEMU TCG and in Bochs"
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json"
 	@echo "make pictures         those of the README, anew"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"
