@@ -194,6 +194,16 @@ static uint32_t hpet(struct acpi_tables *t)
 	return at;
 }
 
+/* PCI Firmware Specification 3.0, 4.1.2: bus 0 of segment 0. */
+static uint32_t mcfg(struct acpi_tables *t, uint64_t ecam)
+{
+	uint32_t at = begin(t, "MCFG", 1, HEADER_BYTES + 8 + 16);
+
+	put64(t->bytes + at + HEADER_BYTES + 8, ecam);
+	end(t, at);
+	return at;
+}
+
 static uint32_t root(struct acpi_tables *t, const char *signature, uint8_t entry, const uint32_t *table, unsigned count)
 {
 	uint32_t at = begin(t, signature, 1, HEADER_BYTES + count * entry);
@@ -221,13 +231,14 @@ _Static_assert(ACPI_NVS_BYTES + sizeof(dsdt_aml_code) + ACPI_CPUS_MAX * MADT_LAP
 
 void acpi_tables_make(struct acpi_tables *t, const struct acpi_facts *facts)
 {
-	uint32_t table[3], dsdt_at, rsdt;
+	uint32_t table[4], dsdt_at, rsdt;
 	unsigned count = 0;
 
 	memset(t, 0, sizeof(*t));
 	facs(t);
 	dsdt_at = dsdt(t);
 	table[count++] = fadt(t, dsdt_at);
+	table[count++] = mcfg(t, facts->ecam);
 	if (facts->apic)
 		table[count++] = madt(t, facts->cpus < ACPI_CPUS_MAX ? facts->cpus : ACPI_CPUS_MAX);
 	if (facts->hpet)

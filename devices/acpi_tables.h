@@ -20,6 +20,7 @@
 
 struct acpi_facts {
 	unsigned cpus; /* 1 to ACPI_CPUS_MAX; APIC ids 0, 1, ... */
+	uint64_t ecam; /* bus 0's memory-mapped configuration space */
 	bool apic;     /* local APICs and the I/O APIC are there */
 	bool hpet;
 };

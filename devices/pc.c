@@ -13,6 +13,7 @@
 #include "devices/rtc_mc146818.h"
 #include "devices/testdev.h"
 #include "devices/uart16550.h"
+#include "mm/layout.h"
 
 enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_CASCADE = 2, IRQ_COM1 = 4, IRQ_RTC = 8, IRQ_MOUSE = 12 };
 
@@ -224,6 +225,7 @@ static int attach(struct pc *pc, struct bus *bus)
 	const struct bus_region regions[] = {
 		{ BUS_MMIO, IOAPIC_BASE, IOAPIC_BYTES, &ioapic_ops, &pc->ioapic },
 		{ BUS_MMIO, HPET_BASE, HPET_BYTES, &hpet_ops, &pc->hpet },
+		{ BUS_MMIO, GUEST_ECAM, PCI_ECAM_BYTES, &pci_ecam_ops, &pc->pci },
 		{ BUS_MMIO, TESTDEV_MMIO, TESTDEV_MMIO_BYTES, &testdev_mmio_ops, &pc->testdev },
 		{ BUS_PIO, 0x20, 2, &pic8259_chip_ops, &pc->pic.chip[0] },
 		{ BUS_PIO, 0x40, 4, &pit8254_ops, &pc->pit },

@@ -143,6 +143,32 @@ static void data_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 
 const struct bus_ops pci_data_ops = { .name = "PCI configuration data", .read = data_read, .write = data_write, .access_max = 4 };
 
+/* ---- the same by memory: device in bits 15 to 19, function in 12 to 14, of which 0 is all there is */
+
+/* One doubleword at most; what crosses into the next is made byte by byte. */
+static uint64_t ecam_read(void *dev, uint64_t addr, unsigned size)
+{
+	uint64_t value = 0;
+
+	if (addr & (size - 1)) {
+		for (unsigned i = 0; i < size; i++)
+			value |= (ecam_read(dev, addr + i, 1) & 0xff) << 8 * i;
+		return value;
+	}
+	return addr & 0x7f00 ? UINT64_MAX : pci_config_read(dev, (unsigned)addr >> 15, (unsigned)addr & 0xff, size);
+}
+
+static void ecam_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
+{
+	if (addr & (size - 1))
+		for (unsigned i = 0; i < size; i++)
+			ecam_write(dev, addr + i, 1, value >> 8 * i & 0xff);
+	else if (!(addr & 0x7f00))
+		pci_config_write(dev, (unsigned)addr >> 15, (unsigned)addr & 0xff, size, (uint32_t)value);
+}
+
+const struct bus_ops pci_ecam_ops = { .name = "PCI configuration", .read = ecam_read, .write = ecam_write, .access_max = 4 };
+
 /* ---- making it */
 
 void pci_init(struct pci *p, struct bus *bus)

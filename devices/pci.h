@@ -1,5 +1,6 @@
 /*
- * PCI: one bus, configuration mechanism 1 (PCI Local Bus Specification 3.0, 3.2.2.3.2 and ch. 6). Functions with memory and I/O
+ * PCI: one bus, configuration mechanism 1 (PCI Local Bus Specification 3.0, 3.2.2.3.2 and ch. 6) and the memory-mapped one of PCI
+ * Express (Base Specification 3.0, 7.2.2), where nothing lies behind the first 256 bytes. Functions with memory and I/O
  * BARs that the guest may size, move and turn off at any time. A BAR whose place is taken by something else is nowhere until that
  * is gone.
  */
@@ -55,6 +56,8 @@ struct pci {
 };
 
 extern const struct bus_ops pci_data_ops; /* 4 ports at 0xcfc; dev is the pci */
+extern const struct bus_ops pci_ecam_ops; /* PCI_ECAM_BYTES of memory; dev is the pci */
+#define PCI_ECAM_BYTES 0x100000u	  /* of one bus: 4 KiB for each of 32 devices' 8 functions */
 
 /** An empty bus, whose BARs go to `bus`. */
 void pci_init(struct pci *p, struct bus *bus);

@@ -32,6 +32,7 @@
 #define GUEST_HEAD_STRIDE 0x2000000ull  /* 32 MiB each at most */
 #define GUEST_HEAD_MODE_MAX 0x1000000ull /* bytes of a head's largest mode: VRAM holds two pictures, to flip between */
 #define GUEST_HEAD_REGS 0xf1000000ull   /* head n's registers, a page each */
+#define GUEST_ECAM 0xf2000000ull        /* PCI configuration space by memory, 1 MiB */
 #define GUEST_PCI_END 0xfec00000ull     /* the interrupt controllers' and firmware's addresses: no BAR's memory goes there */
 #define GUEST_HIGH_RAM 0x100000000ull   /* RAM beyond GUEST_MMIO_START goes on here */
 

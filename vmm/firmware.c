@@ -19,6 +19,8 @@ _Static_assert(SMBIOS_AT + SMBIOS_BYTES <= GUEST_HIGH_START, "in the firmware's 
 #define BDA_MEMORY 0x413ull /* KiB below it */
 #define E820_RAM 1u
 
+#define ELCR2 0x4d1u /* which of IRQ 8 to 15 are level-triggered; the SCI is */
+
 struct e820_entry {
 	uint64_t base, len;
 	uint32_t type;
@@ -38,7 +40,7 @@ static void add(struct vm *vm, const char *name, const void *data, size_t len)
 
 void firmware_make(struct vm *vm)
 {
-	static const struct acpi_facts facts = { .cpus = 1, .apic = true, .hpet = true };
+	static const struct acpi_facts facts = { .cpus = 1, .ecam = GUEST_ECAM, .apic = true, .hpet = true };
 	uint64_t low = vm->ram_bytes < GUEST_MMIO_START ? vm->ram_bytes : GUEST_MMIO_START, high = vm->ram_bytes - low;
 
 	acpi_tables_make(&acpi, &facts);
@@ -77,6 +79,7 @@ uint64_t firmware_write(struct vm *vm)
 	put(vm, BDA_EBDA, &ebda, sizeof(ebda));
 	put(vm, BDA_MEMORY, &low_kib, sizeof(low_kib));
 	put(vm, GUEST_EBDA, &ebda_kib, sizeof(ebda_kib));
+	bus_write(&vm->bus, BUS_PIO, ELCR2, 1, 1u << (ACPI_SCI - 8));
 	return RSDP_AT;
 }
 

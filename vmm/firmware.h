@@ -12,7 +12,9 @@ struct vm;
 /** Makes the tables for this machine and puts them into fw_cfg. Once, when the PC is there. */
 void firmware_make(struct vm *vm);
 
-/** Writes them, and the BIOS data area's few words, into the memory of a guest that is booted directly. Returns the RSDP's address.
+/**
+ * Writes them, and the BIOS data area's few words, into the memory of a guest that is booted directly, and makes the SCI
+ * level-triggered. Returns the RSDP's address.
  */
 uint64_t firmware_write(struct vm *vm);
 

@@ -371,6 +371,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		{ GUEST_ACPI + firmware_nvs_bytes(), firmware_table_bytes(), MAP_ACPI },
 		{ GUEST_FIRMWARE, GUEST_HIGH_START - GUEST_FIRMWARE, MAP_RESERVED },
 		{ GUEST_HIGH_START, low - GUEST_HIGH_START, MAP_RAM },
+		{ GUEST_ECAM, PCI_ECAM_BYTES, MAP_RESERVED },
 		{ GUEST_HIGH_RAM, vm->ram_bytes - low, MAP_RAM },
 	};
 	struct loader_in in = {

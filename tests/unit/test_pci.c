@@ -13,6 +13,7 @@
 #include "tests/unit/random.h"
 
 #define RAM_SIZE 0x1000000u
+#define ECAM 0x40000000u
 
 static struct bus bus;
 static struct pci pci;
@@ -51,6 +52,7 @@ static int setup(void **state)
 	memset(&bus, 0, sizeof(bus));
 	pci_init(&pci, &bus);
 	assert_int_equal(bus_add(&bus, BUS_PIO, 0xcfc, 4, &pci_data_ops, &pci), 0);
+	assert_int_equal(bus_add(&bus, BUS_MMIO, ECAM, PCI_ECAM_BYTES, &pci_ecam_ops, &pci), 0);
 	for (unsigned i = 0; i < 4; i++) {
 		pci_function_init(&fn[i], 0x1234, (uint16_t)(0x1111 + i), 0x038000, 2);
 		fn[i].dev = &fn[i];
@@ -175,7 +177,7 @@ static void test_contention(void **state)
 	pci_reset(&pci);
 	for (unsigned i = 0; i < 4; i++)
 		assert_true(ram_at[i] == PCI_NOWHERE);
-	assert_int_equal(bus.count, 1);
+	assert_int_equal(bus.count, 2);
 }
 
 /* Whatever is written, a BAR is where its registers say or nowhere, and nothing overlaps. */
@@ -212,12 +214,46 @@ static void test_noise(void **state)
 	}
 }
 
+static uint32_t ecam(unsigned slot, unsigned function, unsigned offset, unsigned size)
+{
+	return (uint32_t)bus_read(&bus, BUS_MMIO, ECAM + (slot << 15 | function << 12) + offset, size);
+}
+
+/* Configuration space by memory is the same as by ports; there is nothing behind its 256 bytes, nor another function. */
+static void test_ecam(void **state)
+{
+	struct rng r = rng_seed(11);
+
+	(void)state;
+	for (unsigned slot = 0; slot < 32; slot++)
+		for (unsigned offset = 0; offset < 256; offset += 4)
+			assert_int_equal(ecam(slot, 0, offset, 4), pci_config_read(&pci, slot, offset, 4));
+	assert_int_equal(ecam(2, 1, 0, 4), UINT32_MAX);
+	assert_int_equal(ecam(2, 0, 256, 4), UINT32_MAX);
+	bus_write(&bus, BUS_MMIO, ECAM + (2u << 15) + PCI_BAR0, 4, 0xd0000000);
+	bus_write(&bus, BUS_MMIO, ECAM + (2u << 15) + PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(ram_at[0], 0xd0000000);
+	bus_write(&bus, BUS_MMIO, ECAM + (2u << 15 | 1u << 12) + PCI_COMMAND, 2, 0);
+	bus_write(&bus, BUS_MMIO, ECAM + (2u << 15) + 0x100 + PCI_COMMAND, 2, 0);
+	assert_int_equal(ram_at[0], 0xd0000000);
+	/* any width, any alignment, over the ends too */
+	for (unsigned n = 0; n < 1000000; n++) {
+		uint32_t at = rng_once_in(&r, 4) ? (rng_below(&r, 40) << 15) + rng_below(&r, 8) + 252 : rng_below(&r, PCI_ECAM_BYTES);
+
+		if (rng_next(&r) & 1)
+			bus_write(&bus, BUS_MMIO, ECAM + at, 1u << rng_below(&r, 4), rng_next(&r));
+		else
+			(void)bus_read(&bus, BUS_MMIO, ECAM + at, 1u << rng_below(&r, 4));
+	}
+	assert_int_equal(ecam(2, 0, 0, 2), 0x1234);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_identity, setup), cmocka_unit_test_setup(test_sizing, setup),
 		cmocka_unit_test_setup(test_moving, setup),   cmocka_unit_test_setup(test_contention, setup),
-		cmocka_unit_test_setup(test_noise, setup),
+		cmocka_unit_test_setup(test_noise, setup),    cmocka_unit_test_setup(test_ecam, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
