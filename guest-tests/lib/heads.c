@@ -23,13 +23,13 @@ static const char *add(uint64_t gpa, uint32_t width, uint32_t height, uint32_t s
 	if (size < (uint64_t)stride * (height - 1) + width * 4 || gpa + size > 0x100000000ull)
 		return "a head's VRAM is too small or lies beyond 4 GiB";
 	*h = (struct head){
-		.index = head_count++,
 		.width = width,
 		.height = height,
 		.stride = stride,
 		.size = (uint32_t)size,
 		.vram = (volatile uint8_t *)gpa,
 	};
+	head_count++;
 	return NULL;
 }
 
@@ -44,24 +44,33 @@ static const char *find_first(void)
 	return add(boot.fb_addr, boot.fb_width, boot.fb_height, boot.fb_pitch, (uint64_t)boot.fb_pitch * boot.fb_height);
 }
 
+/* By number; some may not be there. The first that is there is the one that multiboot tells of. */
 static const char *find_others(void)
 {
-	int64_t n = hypercall(HC_HEAD_COUNT, 0, 0);
+	int64_t n = hypercall(HC_HEAD_COUNT, 0, 0), result;
+	unsigned known = head_count, seen = 0;
 	const char *why = NULL;
 
 	if (n < 0 || n > HEADS_MAX || (unsigned)n < head_count)
 		return "the number of heads makes no sense";
 	for (unsigned i = 0; i < (unsigned)n && !why; i++) {
 		struct hc_head info;
-		if (hypercall(HC_HEAD_INFO, i, (uint64_t)&info))
+		struct head *h = &heads[seen];
+
+		result = hypercall(HC_HEAD_INFO, i, (uint64_t)&info);
+		if (result == -HYPER_ENOENT)
+			continue;
+		if (result)
 			return "no information about a head";
-		if (i < head_count && (info.gpa != (uint64_t)heads[i].vram || info.width != heads[i].width ||
-				       info.height != heads[i].height || info.stride != heads[i].stride))
-			return "multiboot and hypercall disagree about head 0";
-		if (i < head_count)
-			heads[i].size = info.size;
+		if (seen < known && (info.gpa != (uint64_t)h->vram || info.width != h->width || info.height != h->height ||
+				     info.stride != h->stride))
+			return "multiboot and hypercall disagree about the first head";
+		if (seen < known)
+			h->size = info.size;
 		else
 			why = add(info.gpa, info.width, info.height, info.stride, info.size);
+		h->index = i;
+		seen++;
 	}
 	return why;
 }

@@ -9,9 +9,6 @@ mkdir "$root/bin" "$root/dev" "$root/proc" "$root/sys"
 cp "$dir/busybox" "$root/bin/busybox"
 cp -r "$dir/modules" "$root/modules"
 cp "$init" "$root/init"
-for program; do
-  cp "$program" "$root/"
-  chmod 755 "$root/$(basename "$program")"
-done
+for program; do install -m 755 "$program" "$root/"; done
 chmod 755 "$root/init" "$root/bin/busybox"
 (cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc --quiet --reproducible) | gzip -n -1 >"$out"

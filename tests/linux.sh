@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# Debian's Linux as a guest: sourced by tests/run. Functions e2e_linux_* belong to `make test`, linux_* to `make test-linux`.
+
+# have_linux LABEL: Debian's kernel was fetched; else the test is skipped.
+have_linux() {
+  [ -e "$BUILD/linux/vmlinuz" ] && [ -e "$BUILD/linux/initrd" ] && return
+  echo "SKIP $1: Debian's kernel could not be fetched (make linux-files says why)"
+  echo "0 0 1" >"$OUT/results/$1"
+  return 1
+}
+
+# patience MACHINE: seconds that Linux may take there to come to a point; Bochs takes minutes to boot it.
+patience() { case $1 in bochs*) echo 3000 ;; *) echo 170 ;; esac; }
+
+# Debian's kernel and its own driver, on four heads of different sizes: each picture is what the guest read back from its VRAM.
+draw_test() { # LABEL MACHINE OPTIONS...
+  local label=$1 machine=$2 dir=$OUT/$1 why='' limit
+  shift 2
+  have_linux "$label" || return
+  mkdir -p "$dir"
+  limit=$(patience "$machine")
+  timeout $((limit + 30)) "$TESSERA" run "$BUILD/linux/vmlinuz" --initrd "$BUILD/linux/initrd" --machine "$machine" --memory 512 \
+    --timeout "$limit" --view none --heads 1024x768,800x600,640x480,1280x720 --screenshot "$dir" --log "$dir/vmm.log" \
+    --stats "$dir/stats.json" "$@" -- console=ttyS0,115200 quiet tessera=draw >"$dir/out.txt" 2>"$dir/err.txt" </dev/null ||
+    why="exit status"
+  [ "$(grep -c '^screen head=' "$dir/out.txt")" = 4 ] || why="not four pictures"
+  check_last_pictures "$dir" "$dir/out.txt" >"$dir/pictures.txt" || why=$(head -n 1 "$dir/pictures.txt")
+  result "$label" "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+}
+
+e2e_linux_hap() { draw_test e2e-linux-hap qemu; }
+e2e_linux_shadow() { draw_test e2e-linux-shadow qemu --paging shadow; }
+linux_draw_bochs_hap() { draw_test linux-draw-bochs-hap bochs; }
+linux_draw_bochs_shadow() { draw_test linux-draw-bochs-shadow bochs --paging shadow; }
+linux_draw_bochs_svm_hap() { draw_test linux-draw-bochs-svm-hap bochs-svm; }
+linux_draw_bochs_svm_shadow() { draw_test linux-draw-bochs-svm-shadow bochs-svm --paging shadow; }
