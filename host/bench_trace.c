@@ -113,6 +113,8 @@ struct bench {
 	struct ends head[MODES][HEADS_MAX];
 	uint64_t first[MODES], total[MODES], changed_frames;
 	uint32_t frame;
+	unsigned modes; /* bit by bit, which are measured */
+	uint64_t changed_px;
 };
 
 static int bench_frame(struct bench *b)
@@ -121,6 +123,8 @@ static int bench_frame(struct bench *b)
 	uint64_t changed = 0;
 
 	for (unsigned mode = 0; mode < MODES; mode++) {
+		if (!(b->modes >> mode & 1))
+			continue;
 		changed = 0;
 		for (uint32_t i = 0; i < t->heads; i++) {
 			struct ends *x = &b->head[mode][i];
@@ -138,12 +142,13 @@ static int bench_frame(struct bench *b)
 			b->first[mode] = b->total[mode];
 	}
 	b->changed_frames += b->frame && changed;
+	b->changed_px += changed;
 	return 0;
 }
 
-static int bench_file(const char *path)
+static int bench_file(const char *path, unsigned modes, uint32_t frames)
 {
-	struct bench b = { 0 };
+	struct bench b = { .modes = modes };
 	struct trace *t = &b.trace;
 	int got, status = 0;
 
@@ -158,7 +163,7 @@ static int bench_file(const char *path)
 		for (uint32_t i = 0; i < t->heads; i++)
 			open_ends(&b.head[mode][i], (enum dense_mode)mode, t->head_width, t->head_height);
 	}
-	for (; (got = trace_next(t)) > 0; b.frame++)
+	for (got = 0; b.frame < frames && (got = trace_next(t)) > 0; b.frame++)
 		if (bench_frame(&b) < 0) {
 			status = EXIT_TOOL;
 			break;
@@ -166,9 +171,10 @@ static int bench_file(const char *path)
 	if (got < 0)
 		status = EXIT_TOOL;
 	if (!status)
-		printf("%s frames=%u changed=%llu first=%llu dense=%llu fast=%llu\n", t->name, b.frame,
+		printf("%s frames=%u changed=%llu first=%llu dense=%llu fast=%llu pixels=%llu\n", t->name, b.frame,
 		       (unsigned long long)b.changed_frames, (unsigned long long)b.first[MODE_DENSE],
-		       (unsigned long long)b.total[MODE_DENSE], (unsigned long long)b.total[MODE_FAST]);
+		       (unsigned long long)b.total[MODE_DENSE], (unsigned long long)b.total[MODE_FAST],
+		       (unsigned long long)b.changed_px);
 	fflush(stdout);
 	for (unsigned mode = 0; mode < MODES; mode++)
 		for (uint32_t i = 0; i < t->heads; i++)
@@ -179,10 +185,24 @@ static int bench_file(const char *path)
 
 int bench_trace(int argc, char **argv)
 {
+	unsigned modes = 1u << MODE_DENSE | 1u << MODE_FAST;
+	uint32_t frames = ~0u;
 	int worst = 0;
 
 	for (int i = 1; i < argc; i++) {
-		int status = bench_file(argv[i]);
+		if (!strncmp(argv[i], "--mode=", 7)) {
+			modes = !strcmp(argv[i] + 7, "dense") ? 1u << MODE_DENSE : !strcmp(argv[i] + 7, "fast") ? 1u << MODE_FAST : 0;
+			if (!modes) {
+				say("bench trace: --mode=dense or fast, not '%s'", argv[i] + 7);
+				return EXIT_USAGE;
+			}
+			continue;
+		}
+		if (!strncmp(argv[i], "--frames=", 9)) {
+			frames = (uint32_t)strtoul(argv[i] + 9, NULL, 10);
+			continue;
+		}
+		int status = bench_file(argv[i], modes, frames);
 
 		worst = status > worst ? status : worst;
 	}

@@ -3,27 +3,39 @@
 
 #include "stream/copysearch.h"
 
-#define BLOCK 8
-#define MULTIPLY_ROW 0x9e3779b1u
-#define MULTIPLY_COL 0x85ebca6bu
-#define GAIN_MIN 200 /* pixels: below this a copy is not worth its bits */
-#define REFINE 12    /* pixels that a side may move */
+/*
+ * Places that both pictures can be compared by: where a row's colour changes and a hash of the last changes (colours and the
+ * lengths between them) happens to have zeros, so that the same content has them at the same places. All of the old picture's
+ * are looked up among some of the new one's.
+ */
+#define ANCHOR(s, roll) (!((roll) >> 29) || (s)->fine)
+#define FEW 64	      /* tiles that differ: up to so many, wherever a colour changes is an anchor */
+#define MARGIN_LEFT 1 /* pixels around an anchor that its hash covers */
+#define MARGIN_RIGHT 2
+#define MARGIN_DOWN 5
+#define ROWS_FINE 1024 /* tiles that differ: up to so many, anchors are taken from every row */
+
+#define GAIN_MIN 150 /* pixels: below this a copy is not worth its bits */
+#define GAIN_PART 16
+#define REFINE 12 /* pixels that a side may move */
+#define LINE_SAMPLES 128
+#define OUTSIDE (-8192) /* a block's gain where there is no source */
 
 void copysearch_begin(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;
 
-	s->stage = SEARCH_HASH;
+	s->stage = SEARCH_LAST;
 	s->bounds = e->bounds;
 	s->y = s->bounds.y;
-	s->tries = s->vectors = 0;
+	s->tries = s->vectors = s->anchors = 0;
+	s->scanned = false;
+	s->fine = e->diffs <= FEW;
 	s->best_gain = 0;
-	s->shift = 3;
+	s->row_step = e->d.mode == MODE_FAST ? 4 : 1;
+	s->shift = e->d.mode == MODE_FAST ? 4 : 3;
 	while (((e->d.width >> s->shift) + 1) * ((e->d.height >> s->shift) + 1) > SEARCH_GAINS)
 		s->shift++;
-	memset(s->block, 0, sizeof(s->block));
-	memset(s->filter, 0, sizeof(s->filter));
-	memset(s->vote, 0, sizeof(s->vote));
 }
 
 static bool differs(const struct dense_enc *e, uint32_t x, uint32_t y)
@@ -33,55 +45,58 @@ static bool differs(const struct dense_enc *e, uint32_t x, uint32_t y)
 	return e->diff[tile / 32] >> (tile % 32) & 1;
 }
 
-static uint32_t power(uint32_t base, unsigned n)
+/* What stands around an anchor; 0 is none. */
+static uint32_t anchor_hash(const uint32_t *upper, const uint32_t *middle, const uint32_t *lower)
 {
-	uint32_t p = 1;
+	uint32_t h = 0;
 
-	while (n--)
-		p *= base;
-	return p;
+	for (int32_t i = -MARGIN_LEFT; i <= MARGIN_RIGHT; i++)
+		h = ((h ^ upper[i]) * 0x9e3779b1u ^ middle[i]) * 0x85ebca6bu + (lower[i] ^ h >> 15);
+	return h | 1;
 }
 
-/* Enters the blocks of one row of blocks; a block of one colour, or with rows all alike, says nothing. */
-static void hash_blocks(struct dense_enc *e)
+static uint32_t rolled(uint32_t roll, uint32_t px, int32_t run)
+{
+	return (roll << 5) + (px + (uint32_t)run * 0x632be5abu) * 0x9e3779b1u;
+}
+
+static void enter_anchor(struct copysearch *s, uint32_t h, int32_t x, int32_t y)
+{
+	uint32_t at = h * 0xc2b2ae35u >> 20;
+
+	if (s->block[at].hash) {
+		s->block[at].twins += s->block[at].hash == h;
+		return;
+	}
+	s->block[at].hash = h;
+	s->block[at].x = (uint16_t)x;
+	s->block[at].y = (uint16_t)y;
+	s->anchors++;
+}
+
+/* Enters the anchors of a row of the new picture, in tiles that differ. */
+static void enter_row(struct dense_enc *e, int32_t y)
 {
 	struct copysearch *s = &e->u.search;
-	uint32_t px[BLOCK][BLOCK];
+	int32_t x0 = s->bounds.x, n = s->bounds.w, last = 0;
+	uint32_t roll = 0;
 
-	if ((uint32_t)s->y + BLOCK > e->d.height)
+	if (y + MARGIN_DOWN >= (int32_t)e->d.height)
 		return;
-	for (int32_t x = s->bounds.x; x + BLOCK <= s->bounds.x + s->bounds.w; x += BLOCK) {
-		uint32_t h = 0, first = 0;
-		bool changed = false, across = false, down = false;
+	picture_read(&e->cur, (uint32_t)x0, (uint32_t)y, (uint32_t)n, s->line);
+	for (int32_t x = 1; x < n - MARGIN_RIGHT; x++) {
+		uint32_t around[2][MARGIN_LEFT + 1 + MARGIN_RIGHT];
 
-		if (!differs(e, (uint32_t)x, (uint32_t)s->y))
+		if (s->line[x] == s->line[x - 1])
 			continue;
-		for (unsigned r = 0; r < BLOCK; r++) {
-			picture_read(&e->cur, (uint32_t)x, (uint32_t)s->y + r, BLOCK, px[r]);
-			changed |= memcmp(px[r], e->d.sent + (size_t)(s->y + (int32_t)r) * e->d.width + x, sizeof(px[r])) != 0;
-			down |= r && memcmp(px[r], px[0], sizeof(px[r]));
-		}
-		for (unsigned c = 0; c < BLOCK; c++) {
-			uint32_t column = 0;
-
-			for (unsigned r = 0; r < BLOCK; r++)
-				column = column * MULTIPLY_ROW + px[r][c];
-			across |= c && column != first;
-			first = c ? first : column;
-			h = h * MULTIPLY_COL + column;
-		}
-		if (!changed || !across || !down)
+		roll = rolled(roll, s->line[x], x - last);
+		last = x;
+		if (!ANCHOR(s, roll) || !differs(e, (uint32_t)(x0 + x), (uint32_t)y))
 			continue;
-		uint32_t at = h * 0xc2b2ae35u >> 20;
-
-		if (s->block[at].hash) {
-			s->block[at].twins += s->block[at].hash == h;
-			continue;
-		}
-		s->block[at].hash = h;
-		s->block[at].x = (uint16_t)x;
-		s->block[at].y = (uint16_t)s->y;
-		s->filter[h >> 19] |= (uint8_t)(1 << (h >> 16 & 7));
+		picture_read(&e->cur, (uint32_t)(x0 + x - MARGIN_LEFT), (uint32_t)y + 2, MARGIN_LEFT + 1 + MARGIN_RIGHT, around[0]);
+		picture_read(&e->cur, (uint32_t)(x0 + x - MARGIN_LEFT), (uint32_t)y + MARGIN_DOWN, MARGIN_LEFT + 1 + MARGIN_RIGHT,
+			     around[1]);
+		enter_anchor(s, anchor_hash(s->line + x, around[0] + MARGIN_LEFT, around[1] + MARGIN_LEFT), x0 + x, y);
 	}
 }
 
@@ -109,31 +124,29 @@ static void vote(struct copysearch *s, int32_t dx, int32_t dy)
 	s->vote[least].count = 1;
 }
 
-/* Looks for the blocks whose lowest row is y. */
+/* Looks up the anchors of a row of the old picture. */
 static void scan_row(struct dense_enc *e, int32_t y)
 {
 	struct copysearch *s = &e->u.search;
-	const uint32_t *row = e->d.sent + (size_t)y * e->d.width;
-	int32_t x0 = s->bounds.x, x1 = x0 + s->bounds.w;
-	bool full = y >= s->bounds.y + BLOCK;
-	uint32_t out_row = power(MULTIPLY_ROW, BLOCK), out_col = power(MULTIPLY_COL, BLOCK), h = 0;
+	int32_t x0 = s->bounds.x, n = s->bounds.w, last = 0;
+	size_t width = e->d.width;
+	const uint32_t *row = e->d.sent + (size_t)y * width + (uint32_t)x0;
+	uint32_t roll = 0;
 
-	for (int32_t x = x0; x < x1; x++) {
-		uint32_t c = s->column[x] * MULTIPLY_ROW + row[x];
-
-		if (full)
-			c -= e->d.sent[(size_t)(y - BLOCK) * e->d.width + (size_t)x] * out_row;
-		h = h * MULTIPLY_COL + c;
-		if (x >= x0 + BLOCK)
-			h -= s->column[x - BLOCK] * out_col;
-		s->column[x] = c;
-		if (y < s->bounds.y + BLOCK - 1 || x < x0 + BLOCK - 1 || !(s->filter[h >> 19] >> (h >> 16 & 7) & 1))
+	if (y + MARGIN_DOWN >= (int32_t)e->d.height)
+		return;
+	for (int32_t x = 1; x < n - MARGIN_RIGHT; x++) {
+		if (row[x] == row[x - 1])
 			continue;
-		uint32_t at = h * 0xc2b2ae35u >> 20;
+		roll = rolled(roll, row[x], x - last);
+		last = x;
+		if (!ANCHOR(s, roll))
+			continue;
+		uint32_t h = anchor_hash(row + x, row + x + 2 * width, row + x + MARGIN_DOWN * width), at = h * 0xc2b2ae35u >> 20;
 
 		if (s->block[at].hash != h)
 			continue;
-		int32_t dx = x - (BLOCK - 1) - s->block[at].x, dy = y - (BLOCK - 1) - s->block[at].y;
+		int32_t dx = x0 + x - s->block[at].x, dy = y - s->block[at].y;
 
 		if (!s->block[at].places++) {
 			s->block[at].dx = (int16_t)dx;
@@ -169,13 +182,11 @@ static void add_best(struct copysearch *s, unsigned n)
 	}
 }
 
-/* What moved last time, what all blocks say, and what those say that are the only ones of their kind in both pictures. */
+/* What all anchors say, and what those say that are the only ones of their kind in both pictures. */
 static void pick_vectors(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;
 
-	for (unsigned i = 0; i < e->d.copies.last_count && i < 2; i++)
-		add_vector(s, e->d.copies.last[i].dx, e->d.copies.last[i].dy);
 	add_best(s, 2);
 	memset(s->vote, 0, sizeof(s->vote));
 	for (unsigned i = 0; i < SEARCH_BLOCKS; i++)
@@ -192,24 +203,43 @@ static inline int32_t px_gain(uint32_t cur, uint32_t is, uint32_t would)
 	return would == cur;
 }
 
-/* The gain of a line of pixels of the copy at hand. */
-static int32_t line_gain(struct dense_enc *e, int32_t x, int32_t y, int32_t n, int32_t step_x)
+/* The gain of a line of pixels of the copy at hand, estimated from some of them where there are many. */
+static int32_t line_gain(struct dense_enc *e, int32_t x, int32_t y, int32_t n, bool across)
 {
 	const struct copy *c = &e->u.search.found;
-	int32_t gain = 0;
+	int32_t gain = 0, step = e->d.mode == MODE_FAST ? n / LINE_SAMPLES + 1 : 1;
+	int64_t from = (int64_t)c->dy * e->d.width + c->dx;
 
-	for (int32_t i = 0; i < n; i++) {
+	for (int32_t i = 0; i < n; i += step) {
 		uint32_t cur;
 		size_t at = (size_t)y * e->d.width + (size_t)x;
 
 		picture_read(&e->cur, (uint32_t)x, (uint32_t)y, 1, &cur);
-		gain += px_gain(cur, e->d.sent[at], e->d.sent[at + (size_t)((int64_t)c->dy * e->d.width + c->dx)]);
-		if (step_x)
-			x++;
-		else
-			y++;
+		gain += px_gain(cur, e->d.sent[at], e->d.sent[(size_t)((int64_t)at + from)]);
+		*(across ? &x : &y) += step;
 	}
-	return gain;
+	return gain * step;
+}
+
+/* The gain of n <= 16 pixels in a row. Counts those that changed. */
+static int32_t run_gain(const uint32_t *cur, const uint32_t *is, const uint32_t *would, int32_t n, int32_t *changed)
+{
+	int32_t right = 0, same = 0, both = 0;
+
+	if (n == PICTURE_RUN)
+		for (int32_t i = 0; i < PICTURE_RUN; i++) {
+			right += would[i] == cur[i];
+			same += is[i] == cur[i];
+			both += ((would[i] ^ cur[i]) | (is[i] ^ cur[i])) == 0;
+		}
+	else
+		for (int32_t i = 0; i < n; i++) {
+			right += would[i] == cur[i];
+			same += is[i] == cur[i];
+			both += would[i] == cur[i] && is[i] == cur[i];
+		}
+	*changed += n - same;
+	return right - 2 * same + both;
 }
 
 /* The gains of one row of blocks; those whose source is outside count as broken. */
@@ -217,24 +247,30 @@ static void gain_row(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;
 	int32_t size = 1 << s->shift, row = (s->y - s->bounds.y) >> s->shift, dx = s->found.dx, dy = s->found.dy;
-	int32_t x0 = s->bounds.x, x1 = x0 + s->bounds.w;
+	int32_t x0 = s->bounds.x, w = s->bounds.w, step = s->row_step;
 	int16_t *gains = s->gains + row * s->block_cols;
+	int32_t changed = 0;
 
 	memset(gains, 0, (size_t)s->block_cols * sizeof(*gains));
-	for (int32_t y = s->y; y < s->y + size && y < s->bounds.y + s->bounds.h; y++) {
-		const uint32_t *is = e->d.sent + (size_t)y * e->d.width, *from = is + (int64_t)dy * e->d.width + dx;
+	for (int32_t y = s->y; y < s->y + size && y < s->bounds.y + s->bounds.h; y += step) {
+		const uint32_t *is = e->d.sent + (size_t)y * e->d.width + (uint32_t)x0;
 		bool outside = y + dy < 0 || y + dy >= (int32_t)e->d.height;
 
-		picture_read(&e->cur, (uint32_t)x0, (uint32_t)y, (uint32_t)(x1 - x0), s->line);
-		for (int32_t x = x0; x < x1; x++) {
-			int16_t *g = &gains[(x - x0) >> s->shift];
+		if (!outside)
+			picture_read(&e->cur, (uint32_t)x0, (uint32_t)y, (uint32_t)w, s->line);
+		for (int32_t x = 0, n; x < w; x += n) {
+			int16_t *g = &gains[x >> s->shift];
 
-			if (outside || x + dx < 0 || x + dx >= (int32_t)e->d.width)
-				*g = -8192;
-			else if (*g > -8000)
-				*g = (int16_t)(*g + px_gain(s->line[x - x0], is[x], from[x]));
+			n = size - (x & (size - 1)) < PICTURE_RUN ? size - (x & (size - 1)) : PICTURE_RUN;
+			n = w - x < n ? w - x : n;
+			if (outside || x0 + x + dx < 0 || x0 + x + n + dx > (int32_t)e->d.width)
+				*g = OUTSIDE;
+			else if (*g > OUTSIDE / 2)
+				*g = (int16_t)(*g + step * run_gain(s->line + x, is + x, is + x + (int64_t)dy * e->d.width + dx, n,
+								    &changed));
 		}
 	}
+	s->changed += changed * step;
 }
 
 /* The best rectangle of blocks whose first row is s->top: for each last row the best run of columns (Kadane). */
@@ -259,18 +295,25 @@ static void rect_from(struct copysearch *s)
 	}
 }
 
-/* Blocks to pixels. */
-static void rect_to_pixels(struct copysearch *s)
+static int32_t least_of(int32_t a, int32_t b)
 {
-	struct rect *r = &s->found.to;
-	int32_t x1 = s->bounds.x + ((r->x + r->w) << s->shift), y1 = s->bounds.y + ((r->y + r->h) << s->shift);
+	return a < b ? a : b;
+}
 
-	x1 = x1 > s->bounds.x + s->bounds.w ? s->bounds.x + s->bounds.w : x1;
-	y1 = y1 > s->bounds.y + s->bounds.h ? s->bounds.y + s->bounds.h : y1;
-	r->x = s->bounds.x + (r->x << s->shift);
-	r->y = s->bounds.y + (r->y << s->shift);
-	r->w = x1 - r->x;
-	r->h = y1 - r->y;
+/* Blocks to pixels, as far as there is a source: not every row of a block was looked at. */
+static void rect_to_pixels(struct dense_enc *e)
+{
+	struct copysearch *s = &e->u.search;
+	struct rect *r = &s->found.to;
+	int32_t x = s->bounds.x + (r->x << s->shift), y = s->bounds.y + (r->y << s->shift);
+	int32_t x1 = least_of(x + (r->w << s->shift), s->bounds.x + s->bounds.w);
+	int32_t y1 = least_of(y + (r->h << s->shift), s->bounds.y + s->bounds.h);
+
+	x = x + s->found.dx < 0 ? -s->found.dx : x;
+	y = y + s->found.dy < 0 ? -s->found.dy : y;
+	x1 = least_of(x1, (int32_t)e->d.width - s->found.dx);
+	y1 = least_of(y1, (int32_t)e->d.height - s->found.dy);
+	*r = (struct rect){ x, y, x1 - x, y1 - y };
 }
 
 static bool possible(const struct dense_enc *e, const struct rect *r)
@@ -329,6 +372,12 @@ static void refine(struct dense_enc *e)
 	s->gain += best_gain;
 }
 
+/* The gain from which on a copy is worth its bits, and what it does to the picture's other parts: some of all that changed. */
+static int32_t gain_min(const struct copysearch *s)
+{
+	return s->changed / GAIN_PART > GAIN_MIN ? s->changed / GAIN_PART : GAIN_MIN;
+}
+
 /*
  * Goes on with the next vector that may be worth it. When all were tried, the best copy is found; it changes what the others
  * gain, and can only lessen it, so that of those the promising ones are tried again.
@@ -337,10 +386,16 @@ static enum search_result next_vector(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;
 
-	while (s->tries < s->vectors && s->vector[s->tries].gain >= 0 && s->vector[s->tries].gain < GAIN_MIN)
+	while (s->tries < s->vectors && s->vector[s->tries].gain >= 0 && s->vector[s->tries].gain < gain_min(s))
 		s->tries++;
+	if (s->tries == s->vectors && !s->scanned && s->best_gain * 4 <= s->changed * 3) {
+		s->y = s->bounds.y;
+		memset(s->block, 0, sizeof(s->block));
+		s->stage = SEARCH_ENTER;
+		return SEARCH_MORE;
+	}
 	if (s->tries == s->vectors) {
-		if (s->best_gain < GAIN_MIN)
+		if (s->best_gain < gain_min(s))
 			return SEARCH_NONE;
 		s->found = s->best;
 		s->tries = 0;
@@ -351,6 +406,7 @@ static enum search_result next_vector(struct dense_enc *e)
 	s->found.dx = s->vector[s->tries].dx;
 	s->found.dy = s->vector[s->tries].dy;
 	s->y = s->bounds.y;
+	s->changed = 0;
 	s->block_cols = (s->bounds.w + (1 << s->shift) - 1) >> s->shift;
 	s->block_rows = (s->bounds.h + (1 << s->shift) - 1) >> s->shift;
 	s->stage = SEARCH_GAIN;
@@ -376,24 +432,31 @@ enum search_result copysearch_step(struct dense_enc *e)
 	int32_t end = s->bounds.y + s->bounds.h;
 
 	switch (s->stage) {
-	case SEARCH_HASH:
-		hash_blocks(e);
-		s->y += BLOCK;
-		if (s->y >= end) {
-			s->y = s->bounds.y;
-			memset(s->column, 0, sizeof(s->column));
-			s->stage = SEARCH_SCAN;
+	case SEARCH_LAST:
+		for (unsigned i = 0; i < e->d.copies.last_count && i < 2; i++)
+			add_vector(s, e->d.copies.last[i].dx, e->d.copies.last[i].dy);
+		return next_vector(e);
+	case SEARCH_ENTER:
+		for (unsigned i = 0; i < 8 && s->y < end; i++) {
+			enter_row(e, s->y);
+			s->y += e->diffs <= ROWS_FINE ? 1 : 4;
 		}
+		if (s->y < end)
+			break;
+		s->scanned = true;
+		if (s->anchors < 2)
+			return next_vector(e);
+		s->y = s->bounds.y;
+		memset(s->vote, 0, sizeof(s->vote));
+		s->stage = SEARCH_SCAN;
 		break;
 	case SEARCH_SCAN:
-		for (unsigned i = 0; i < BLOCK && s->y < end; i++)
+		for (unsigned i = 0; i < 8 && s->y < end; i++)
 			scan_row(e, s->y++);
 		if (s->y >= end)
 			s->stage = SEARCH_PICK;
 		break;
-	case SEARCH_PICK:
-		pick_vectors(e);
-		return next_vector(e);
+	case SEARCH_PICK: pick_vectors(e); return next_vector(e);
 	case SEARCH_GAIN:
 		gain_row(e);
 		s->y += 1 << s->shift;
@@ -407,9 +470,15 @@ enum search_result copysearch_step(struct dense_enc *e)
 		rect_from(s);
 		if (++s->top < s->block_rows)
 			break;
-		if (s->gain < GAIN_MIN / 2)
+		if (s->gain < gain_min(s) / 2) {
+			s->gain = 0;
 			return end_vector(e);
-		rect_to_pixels(s);
+		}
+		rect_to_pixels(e);
+		if (s->found.to.w <= 0 || s->found.to.h <= 0) {
+			s->gain = 0;
+			return end_vector(e);
+		}
 		s->side = 0;
 		s->stage = SEARCH_REFINE;
 		break;
@@ -418,8 +487,7 @@ enum search_result copysearch_step(struct dense_enc *e)
 		if (++s->side == 4)
 			return end_vector(e);
 		break;
-	case SEARCH_END:
-		return next_vector(e);
+	case SEARCH_END: return next_vector(e);
 	}
 	return SEARCH_MORE;
 }

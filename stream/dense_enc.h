@@ -15,7 +15,7 @@
 #define SEARCH_TRIES 8
 #define SEARCH_GAINS 16384
 
-enum search_stage { SEARCH_HASH, SEARCH_SCAN, SEARCH_PICK, SEARCH_GAIN, SEARCH_RECT, SEARCH_REFINE, SEARCH_END };
+enum search_stage { SEARCH_LAST, SEARCH_ENTER, SEARCH_SCAN, SEARCH_PICK, SEARCH_GAIN, SEARCH_RECT, SEARCH_REFINE, SEARCH_END };
 
 struct copysearch {
 	enum search_stage stage;
@@ -30,20 +30,23 @@ struct copysearch {
 	int32_t best_gain;
 	struct copy found;
 	int32_t gain;
+	unsigned anchors;                /* in block[] */
+	bool fine;                       /* many anchors */
+	bool scanned;                    /* the old picture was looked through */
+	int32_t changed;                 /* pixels in bounds, estimated with the last vector */
+	int32_t row_step;                /* of the rows whose gain is looked at */
 	unsigned shift;                  /* blocks of 1 << shift pixels */
 	int32_t block_cols, block_rows;
 	struct {
-		uint32_t hash;
+		uint32_t hash;           /* 0: none here */
 		uint16_t x, y;
 		int16_t dx, dy;          /* the vector that the first place names where it was found */
 		uint16_t places, twins;  /* how often it was found; how many such blocks there are beside it */
 	} block[SEARCH_BLOCKS];
-	uint8_t filter[8192];
 	struct {
 		int16_t dx, dy;
 		uint32_t count;
 	} vote[SEARCH_VECTORS];
-	uint32_t column[DENSE_MAX_SIDE];
 	int16_t gains[SEARCH_GAINS];
 	int32_t sum[DENSE_MAX_SIDE / 8];
 	uint32_t line[DENSE_MAX_SIDE];
@@ -54,8 +57,24 @@ struct copysearch {
 #define CROP_W 448
 #define CROP_H 256
 
+#define GRID_MAX_W 12     /* widths and heights that are tried */
+#define GRID_MAX_H 24
+#define AXIS_TRIES 32     /* the fast mode: sizes and places of cells that are tried in full, across and down */
+#define AXIS_ALL_W ((GRID_MAX_W * (GRID_MAX_W + 1) - CELL_MIN_W * (CELL_MIN_W - 1)) / 2)
+#define AXIS_ALL_H ((GRID_MAX_H * (GRID_MAX_H + 1) - CELL_MIN_H * (CELL_MIN_H - 1)) / 2)
+
+
+struct grid_axis {
+	uint8_t size, phase;
+	uint16_t blank; /* how little ink stands there */
+};
+
 struct gridsearch {
 	struct rect crop;
+	unsigned line;                                 /* next one to count ink in */
+	uint16_t ink_x[CROP_W], ink_y[CROP_H];
+	struct grid_axis across[AXIS_ALL_W], down[AXIS_ALL_H];
+	unsigned rows, cols, row, col;                 /* how many there are to try, and those at hand */
 	unsigned cw, ch, ox, oy;                       /* at hand */
 	uint32_t best_cost, plain_cost;                /* of the best grid so far, in 1/1024 bit a pixel; with its first cell at a corner */
 	struct cell_plan best;
@@ -74,7 +93,7 @@ struct cellplan {
 	uint32_t px[CELL_MAX_W * CELL_MAX_H];
 };
 
-enum enc_stage { ENC_IDLE, ENC_DIFF, ENC_COPIES, ENC_GRID, ENC_PLAN, ENC_CODE };
+enum enc_stage { ENC_IDLE, ENC_DIFF, ENC_COPIES, ENC_REDIFF, ENC_GRID, ENC_PLAN, ENC_CODE };
 
 struct dense_enc {
 	struct dense d;

@@ -9,9 +9,9 @@
 
 #define LOOK 1u
 #define HEADER_MAX 5
-#define GRID_MIN_DIFFS 6   /* tiles that differ; below, no grid is looked for */
+#define GRID_MIN_DIFFS 6 /* tiles that differ; below, no grid is looked for */
 #define COPY_MIN_DIFFS 2
-#define GRID_WAIT_MAX 64   /* rounds */
+#define GRID_WAIT_MAX 64 /* rounds */
 
 int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height)
 {
@@ -50,7 +50,7 @@ void dense_enc_begin(struct dense_enc *e, uint8_t *out, size_t cap)
 size_t dense_enc_end(struct dense_enc *e)
 {
 	size_t n, header = 0;
-	bool cut = e->broken || e->stage == ENC_COPIES || e->stage == ENC_GRID || e->stage == ENC_PLAN || e->stage == ENC_CODE;
+	bool cut = e->broken || (e->stage != ENC_IDLE && e->stage != ENC_DIFF);
 
 	if (!e->units && !e->broken)
 		return 0;
@@ -103,22 +103,35 @@ static bool tile_differs(const struct dense_enc *e, const struct rect *r, uint32
 
 	for (int32_t y = 0; y < r->h; y++) {
 		picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w, px[y]);
-		differs |= memcmp(px[y], e->d.sent + (size_t)(r->y + y) * e->d.width + r->x, (size_t)r->w * 4) != 0;
+		differs |= !pixels_equal(px[y], e->d.sent + (size_t)(r->y + y) * e->d.width + r->x, (uint32_t)r->w);
 	}
 	return differs;
+}
+
+/* The same, without all pixels. */
+static bool any_differs(const struct dense_enc *e, const struct rect *r)
+{
+	for (int32_t y = 0; y < r->h; y++) {
+		uint32_t px[TILE];
+
+		picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w, px);
+		if (!pixels_equal(px, e->d.sent + (size_t)(r->y + y) * e->d.width + r->x, (uint32_t)r->w))
+			return true;
+	}
+	return false;
 }
 
 /* Looks at one row of tiles. Those that were marked for nothing are done with. */
 static void diff_row(struct dense_enc *e)
 {
 	for (uint32_t c = 0; c < e->d.cols; c++) {
-		uint32_t tile = e->row * e->d.cols + c, px[TILE][TILE];
+		uint32_t tile = e->row * e->d.cols + c;
 		struct rect r = tile_rect(&e->d, e->row, c);
 
 		if (!(e->flags[tile] & LOOK))
 			continue;
 		e->flags[tile] &= (uint8_t)~LOOK;
-		if (!tile_differs(e, &r, px))
+		if (!any_differs(e, &r))
 			continue;
 		e->flags[tile] |= LOOK;
 		e->diff[tile / 32] |= 1u << (tile % 32);
@@ -127,13 +140,13 @@ static void diff_row(struct dense_enc *e)
 	}
 }
 
-static void begin_round(struct dense_enc *e)
+static void begin_diff(struct dense_enc *e, enum enc_stage stage)
 {
 	e->row = 0;
 	e->diffs = 0;
 	e->bounds = (struct rect){ 0 };
 	memset(e->diff, 0, sizeof(e->diff));
-	e->stage = ENC_DIFF;
+	e->stage = stage;
 }
 
 /* -------- what the round asks */
@@ -205,9 +218,8 @@ static bool op_row(void *arg)
 	for (uint32_t c = 0; c < e->d.cols; c++)
 		if (e->flags[e->d.row * e->d.cols + c] & LOOK) {
 			struct rect r = tile_rect(&e->d, e->d.row, c);
-			uint32_t px[TILE][TILE];
 
-			if (tile_differs(e, &r, px))
+			if (any_differs(e, &r))
 				return true;
 		}
 	for (uint32_t c = 0; c < e->d.cols; c++)
@@ -234,6 +246,15 @@ static void mark(struct dense_enc *e, const struct rect *r)
 			e->flags[(uint32_t)y * e->d.cols + (uint32_t)x] |= LOOK;
 }
 
+/* What is left after the copies is known. */
+static void begin_plan(struct dense_enc *e)
+{
+	for (unsigned g = 0; g < GRIDS; g++)
+		e->plan[g].fresh = false;
+	cellplan_begin(e);
+	e->stage = ENC_PLAN;
+}
+
 static void step_copies(struct dense_enc *e)
 {
 	enum search_result r = e->diffs >= COPY_MIN_DIFFS && e->d.copies.count < COPY_MAX ? copysearch_step(e) : SEARCH_NONE;
@@ -247,10 +268,10 @@ static void step_copies(struct dense_enc *e)
 	}
 	e->stage = ENC_GRID;
 	unit(e);
-	for (unsigned g = 0; g < GRIDS; g++)
-		e->plan[g].fresh = false;
-	cellplan_begin(e);
-	e->stage = ENC_PLAN;
+	if (e->d.copies.count)
+		begin_diff(e, ENC_REDIFF);
+	else
+		begin_plan(e);
 }
 
 static void step_plan(struct dense_enc *e)
@@ -320,9 +341,7 @@ static void step_code(struct dense_enc *e)
 static void step(struct dense_enc *e)
 {
 	switch (e->stage) {
-	case ENC_IDLE:
-		begin_round(e);
-		break;
+	case ENC_IDLE: begin_diff(e, ENC_DIFF); break;
 	case ENC_DIFF:
 		diff_row(e);
 		if (++e->row < e->d.rows)
@@ -335,18 +354,15 @@ static void step(struct dense_enc *e)
 		copysearch_begin(e);
 		e->stage = ENC_COPIES;
 		break;
-	case ENC_COPIES:
-		step_copies(e);
+	case ENC_COPIES: step_copies(e); break;
+	case ENC_REDIFF:
+		diff_row(e);
+		if (++e->row == e->d.rows)
+			begin_plan(e);
 		break;
-	case ENC_PLAN:
-		step_plan(e);
-		break;
-	case ENC_GRID:
-		step_grid(e);
-		break;
-	case ENC_CODE:
-		step_code(e);
-		break;
+	case ENC_PLAN: step_plan(e); break;
+	case ENC_GRID: step_grid(e); break;
+	case ENC_CODE: step_code(e); break;
 	}
 }
 

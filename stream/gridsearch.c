@@ -5,8 +5,6 @@
 
 #define MULTIPLY_ROW 0x9e3779b1u
 #define MULTIPLY_COL 0x85ebca6bu
-#define GRID_MAX_W 12 /* widths and heights that are tried */
-#define GRID_MAX_H 24
 #define GRID_MIN_REPEATS 60
 #define GRID_MIN_KINDS 8
 
@@ -57,9 +55,10 @@ void gridsearch_begin(struct dense_enc *e)
 	c->y = b->h >= c->h ? b->y : b->y + b->h / 2 - c->h / 2;
 	c->x = c->x < 0 ? 0 : c->x > w - c->w ? w - c->w : c->x;
 	c->y = c->y < 0 ? 0 : c->y > h - c->h ? h - c->h : c->y;
-	s->cw = 0;
-	s->ch = CELL_MIN_H;
-	s->oy = 0;
+	s->line = 0;
+	s->row = s->col = s->rows = s->cols = 0;
+	memset(s->ink_x, 0, sizeof(s->ink_x));
+	memset(s->ink_y, 0, sizeof(s->ink_y));
 	s->best_cost = s->plain_cost = ~0u;
 	s->best = (struct cell_plan){ 0 };
 	s->solid = commonest(e, c);
@@ -67,6 +66,91 @@ void gridsearch_begin(struct dense_enc *e)
 
 	for (unsigned i = 0; i < CROP_W; i++, p *= inverse)
 		s->inverse[i] = p;
+}
+
+/* Counts changes of colour in some lines of the crop: downwards by column, across by line. Where there is no ink there are none. */
+static void count_ink(struct dense_enc *e)
+{
+	struct gridsearch *s = &e->u.grid;
+	uint32_t px[2][CROP_W];
+
+	for (unsigned i = 0; i < 32 && s->line < (unsigned)s->crop.h; i++, s->line++) {
+		uint32_t *row = px[i & 1], *above = px[~i & 1];
+		unsigned n = 0;
+
+		picture_read(&e->cur, (uint32_t)s->crop.x, (uint32_t)s->crop.y + s->line, (uint32_t)s->crop.w, row);
+		for (int32_t x = 0; x < s->crop.w; x++) {
+			s->ink_x[x] = (uint16_t)(s->ink_x[x] + (i && row[x] != above[x]));
+			n += x && row[x] != row[x - 1];
+		}
+		s->ink_y[s->line] = (uint16_t)n;
+	}
+}
+
+/* Enters a size and a place, the ones with the least ink at their cuts first: 1024 is as much as elsewhere. */
+static unsigned keep(struct grid_axis *axis, unsigned n, unsigned size, unsigned phase, uint32_t blank)
+{
+	unsigned at = n < AXIS_TRIES ? n : AXIS_TRIES - 1;
+
+	if (n == AXIS_TRIES && axis[at].blank <= blank)
+		return n;
+	for (; at && axis[at - 1].blank > blank; at--)
+		axis[at] = axis[at - 1];
+	axis[at] = (struct grid_axis){ (uint8_t)size, (uint8_t)phase, (uint16_t)blank };
+	return n < AXIS_TRIES ? n + 1 : n;
+}
+
+/* All sizes and places. */
+static unsigned all_cuts(struct grid_axis *axis, unsigned min, unsigned max)
+{
+	unsigned n = 0;
+
+	for (unsigned size = min; size <= max; size++)
+		for (unsigned phase = 0; phase < size; phase++)
+			axis[n++] = (struct grid_axis){ .size = (uint8_t)size, .phase = (uint8_t)phase };
+	return n;
+}
+
+#define BLANK_MAX 700
+#define LINES_MIN 3 /* with ink: fewer say nothing about their distance */
+
+/*
+ * Text leaves gaps at every cell's edge, so that ink folded by a cell's size is thin somewhere. Finds the sizes and places of
+ * cuts along one axis.
+ */
+static unsigned find_cuts(struct grid_axis *axis, const uint16_t *ink, unsigned length, unsigned min, unsigned max)
+{
+	unsigned n = 0;
+
+	for (unsigned size = min; size <= max && size * 3 <= length; size++) {
+		uint32_t sum[CELL_MAX_H] = { 0 }, all = 0, lines = length / size;
+		unsigned thin = 0, inked = 0;
+
+		for (unsigned line = 0; line < lines; line++) {
+			uint32_t some = 0;
+
+			for (unsigned i = 0; i < size; i++) {
+				sum[i] += ink[line * size + i];
+				some |= ink[line * size + i];
+			}
+			inked += some != 0;
+		}
+		for (unsigned i = 0; i < size; i++) {
+			all += sum[i];
+			thin = sum[i] < sum[thin] ? i : thin;
+		}
+		if (inked < LINES_MIN)
+			continue;
+		uint32_t blank = (uint32_t)((uint64_t)sum[thin] * size * 1024 / all);
+
+		if (blank > BLANK_MAX)
+			continue;
+		/* A cut anywhere in the gap is as good by this measure; the whole cost tells which is. */
+		n = keep(axis, n, size, thin, blank);
+		for (unsigned i = 1; i < size && sum[(thin + i - 1) % size] * 8 <= sum[thin] * 9; i++)
+			n = keep(axis, n, size, (thin + i) % size, blank);
+	}
+	return n;
 }
 
 /* Sums of the columns' hashes for rows of cells of height s->ch from s->oy on. */
@@ -157,18 +241,29 @@ bool gridsearch_step(struct dense_enc *e)
 {
 	struct gridsearch *s = &e->u.grid;
 
-	if (!s->cw) {
-		add_up(e);
-		s->cw = CELL_MIN_W;
-		return true;
+	if (s->line < (unsigned)s->crop.h) {
+		count_ink(e);
+		if (s->line < (unsigned)s->crop.h)
+			return true;
+		s->cols = find_cuts(s->across, s->ink_x, (unsigned)s->crop.w, CELL_MIN_W, GRID_MAX_W);
+		s->rows = find_cuts(s->down, s->ink_y, (unsigned)s->crop.h, CELL_MIN_H, GRID_MAX_H);
+		if (!s->cols || !s->rows)
+			return false;
+		/* On a slow line there is time to look closer. */
+		if (e->d.mode == MODE_DENSE) {
+			s->cols = all_cuts(s->across, CELL_MIN_W, GRID_MAX_W);
+			s->rows = all_cuts(s->down, CELL_MIN_H, GRID_MAX_H);
+		}
 	}
-	for (s->ox = 0; s->ox < s->cw; s->ox++)
+	if (s->down[s->row].size > s->crop.h)
+		return ++s->row < s->rows;
+	s->ch = s->down[s->row].size;
+	s->oy = s->down[s->row].phase;
+	add_up(e);
+	for (s->col = 0; s->col < s->cols; s->col++) {
+		s->cw = s->across[s->col].size;
+		s->ox = s->across[s->col].phase;
 		try_grid(s);
-	if (++s->cw <= GRID_MAX_W)
-		return true;
-	s->cw = 0;
-	if (++s->oy < s->ch)
-		return true;
-	s->oy = 0;
-	return ++s->ch <= GRID_MAX_H && s->ch <= (unsigned)s->crop.h;
+	}
+	return ++s->row < s->rows;
 }

@@ -29,14 +29,25 @@ static uint32_t read_one(const struct scanout *so, const volatile uint8_t *p)
 	}
 }
 
+static void read_32(const volatile uint8_t *row, uint32_t n, uint32_t *px)
+{
+	for (; n >= PICTURE_RUN; n -= PICTURE_RUN, px += PICTURE_RUN, row += 4 * PICTURE_RUN) {
+		memcpy(px, (const void *)row, 4 * PICTURE_RUN);
+		__asm__ volatile("" ::: "memory"); /* what was read is not read again in its place */
+		for (unsigned i = 0; i < PICTURE_RUN; i++)
+			px[i] &= 0xffffff;
+	}
+	for (; n; n--, row += 4)
+		*px++ = ((const volatile struct any_u32 *)row)->v & 0xffffff;
+}
+
 void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, uint32_t *px)
 {
 	unsigned bytes = scanout_bytes(so->bpp);
 	const volatile uint8_t *row = so->base + (uint64_t)y * so->stride + x * bytes;
 
 	if (so->bpp == 32)
-		for (uint32_t i = 0; i < n; i++)
-			px[i] = ((const volatile struct any_u32 *)row)[i].v & 0xffffff;
+		read_32(row, n, px);
 	else
 		for (uint32_t i = 0; i < n; i++)
 			px[i] = read_one(so, row + i * bytes);

@@ -2,7 +2,9 @@
 #ifndef STREAM_PICTURE_H
 #define STREAM_PICTURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * Where a head's picture lies in memory, as the scanout reads it. Little-endian pixels by bpp: 32 and 24 (bytes B, G, R; of 32 the
@@ -22,7 +24,22 @@ static inline unsigned scanout_bytes(unsigned bpp)
 	return bpp == 32 ? 4 : bpp == 24 ? 3 : bpp == 16 || bpp == 15 ? 2 : bpp == 8 ? 1 : 0;
 }
 
-/** Reads n pixels from (x, y) on as words 0x00RRGGBB, each once. */
+/** Reads n pixels from (x, y) on as words 0x00RRGGBB. They are a copy: what is seen of them does not change any more. */
 void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, uint32_t *px);
+
+#define PICTURE_RUN 16 /* pixels that are worked on together, which compilers turn into vectors */
+
+/** True if n pixels are the same. */
+static inline bool pixels_equal(const uint32_t *a, const uint32_t *b, uint32_t n)
+{
+	uint32_t diff = 0;
+
+	for (; n >= PICTURE_RUN; n -= PICTURE_RUN, a += PICTURE_RUN, b += PICTURE_RUN)
+		for (unsigned i = 0; i < PICTURE_RUN; i++)
+			diff |= a[i] ^ b[i];
+	for (; n; n--)
+		diff |= *a++ ^ *b++;
+	return !diff;
+}
 
 #endif

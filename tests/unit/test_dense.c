@@ -238,7 +238,8 @@ static void no_tile_expands(enum dense_mode mode, uint32_t width, uint32_t heigh
 		worst = bits > worst ? bits : worst;
 		assert_true(bits * 100 <= raw * 101);
 	}
-	printf("mode %u, %ux%u: at most %.2f %% above raw\n", (unsigned)mode, width, height, (double)worst * 100 / (double)raw - 100);
+	printf("mode %u, %ux%u: at most %.2f %% above raw\n", (unsigned)mode, width, height,
+	       (double)worst * 100 / (double)raw - 100);
 	end();
 }
 
