@@ -29,7 +29,7 @@ static unsigned lookup(const struct background *b, uint32_t tile)
 
 const uint8_t *background_of(const struct dense *d, uint32_t tile)
 {
-	unsigned i = lookup(&d->pool, tile);
+	unsigned i = d->mode == MODE_DENSE ? lookup(&d->pool, tile) : HEAD;
 
 	return i == HEAD ? NULL : d->pool.px[i];
 }
@@ -140,7 +140,7 @@ bool background_equals(const struct dense *d, uint32_t tile, const uint32_t *px,
 void background_settle(struct dense *d, uint32_t tile)
 {
 	struct background *b = &d->pool;
-	unsigned i = lookup(b, tile);
+	unsigned i = d->mode == MODE_DENSE ? lookup(b, tile) : HEAD;
 	uint32_t x0 = tile % d->cols * TILE, y0 = tile / d->cols * TILE;
 	uint32_t w = d->width - x0 < TILE ? d->width - x0 : TILE, h = d->height - y0 < TILE ? d->height - y0 : TILE;
 

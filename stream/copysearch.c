@@ -62,7 +62,7 @@ static uint32_t rolled(uint32_t roll, uint32_t px, int32_t run)
 
 static void enter_anchor(struct copysearch *s, uint32_t h, int32_t x, int32_t y)
 {
-	uint32_t at = h * 0xc2b2ae35u >> 20;
+	uint32_t at = h * 0xc2b2ae35u >> 21;
 
 	if (s->block[at].hash) {
 		s->block[at].twins += s->block[at].hash == h;
@@ -142,7 +142,7 @@ static void scan_row(struct dense_enc *e, int32_t y)
 		last = x;
 		if (!ANCHOR(s, roll))
 			continue;
-		uint32_t h = anchor_hash(row + x, row + x + 2 * width, row + x + MARGIN_DOWN * width), at = h * 0xc2b2ae35u >> 20;
+		uint32_t h = anchor_hash(row + x, row + x + 2 * width, row + x + MARGIN_DOWN * width), at = h * 0xc2b2ae35u >> 21;
 
 		if (s->block[at].hash != h)
 			continue;

@@ -31,8 +31,10 @@ int dense_reset(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t 
 	cells_clear(d);
 	tilemap_clear(d);
 	pixels_clear(d);
-	fast_clear(d);
-	background_clear(d);
+	if (mode == MODE_FAST)
+		fast_clear(d);
+	else
+		background_clear(d);
 	copies_begin(d);
 	cells_begin(d);
 	return 0;

@@ -1,4 +1,7 @@
-/* The dense encoder's state: the model and what it needs to decide what to code. */
+/*
+ * The dense encoder's state: the model and what it needs to decide what to code. All that is kept for a head beside the picture as
+ * it was sent.
+ */
 #ifndef STREAM_DENSE_ENC_H
 #define STREAM_DENSE_ENC_H
 
@@ -10,7 +13,7 @@
 
 /* -------- search for copies */
 
-#define SEARCH_BLOCKS 4096
+#define SEARCH_BLOCKS 2048
 #define SEARCH_VECTORS 1024
 #define SEARCH_TRIES 8
 #define SEARCH_GAINS 16384
@@ -121,5 +124,7 @@ struct dense_enc {
 		uint32_t cell[CELL_MAX_W * CELL_MAX_H];
 	} u;
 };
+
+_Static_assert(sizeof(struct dense_enc) <= 2 * 1024 * 1024, "a head's state stays within 2 MiB");
 
 #endif

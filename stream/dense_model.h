@@ -66,7 +66,7 @@ struct copies {
 #define CELL_MAX_W 16
 #define CELL_MIN_H 7
 #define CELL_MAX_H 32
-#define CELL_ROOM (128 * 1024) /* pixels of all cells of a dictionary */
+#define CELL_ROOM (108 * 1024) /* pixels of all cells of a dictionary */
 #define CELL_COLOURS 256
 
 #define TEXT_HISTORY 16384
@@ -145,6 +145,7 @@ struct background {
 #define PX_WIDE (64 * TILE) /* pixels in a region's row, at most */
 #define PX_MARGIN 8
 #define PX_STRIDE (PX_WIDE + 2 * PX_MARGIN)
+#define PX_INFO 4096
 #define PX_TABLE 8192
 #define PX_SOURCES 16
 #define PX_MRU 8
@@ -165,11 +166,11 @@ struct pixels {
 	uint32_t mean;                    /* bits that the model took or would have taken for the last pixels, in 1/16 of one */
 	uint32_t now[4][PX_STRIDE];       /* rows y & 3: this one and three above */
 	uint32_t before[3][PX_STRIDE];    /* rows y % 3: what was above, here and below before the region was coded */
-	uint32_t info[DENSE_MAX_SIDE];    /* by column: residuals and escape flag of the pixel coded there last */
+	uint32_t info[PX_INFO];           /* by column modulo PX_INFO: residuals and escape flag of the pixel coded there last */
 	uint32_t old_row[2][DENSE_MAX_SIDE]; /* the last row of the tiles above, as it was before this round; and of these */
 	bool old_valid[2];
 	/* what was learnt */
-	struct slot flat[8192];
+	struct slot flat[2048];
 	uint32_t table[3][PX_TABLE];      /* colour, and confidence in the top byte */
 	uint32_t match_at[PX_TABLE];      /* y << 16 | x of the last place with such neighbours */
 	uint32_t mru[PX_MRU];
@@ -218,9 +219,11 @@ struct dense {
 	struct copies copies;
 	struct cells cells;
 	struct tile_map map;
-	struct background pool;
+	union {
+		struct background pool; /* dense mode */
+		struct fast fast;       /* fast mode */
+	};
 	struct pixels px;
-	struct fast fast;
 	struct slot table[MIX_SLOTS];
 };
 

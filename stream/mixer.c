@@ -1,14 +1,14 @@
 /* mixer.h */
 #include "stream/mixer.h"
 
-#define LIMIT 2047          /* of a stretched probability */
+#define LIMIT 2047	    /* of a stretched probability */
 #define FIRST_STRETCH 14000 /* weights at first, in 1/65536: of what a slot predicts */
 #define FIRST_TRUST 3000    /* and of how much it was seen */
 #define BIAS 256
 
 static uint16_t squash_of[2 * LIMIT + 1]; /* 65536 / (1 + e^-(d / 170.6)) */
-static int16_t stretch_of[4096];          /* its inverse, for the upper 12 bits of a probability */
-static uint16_t rate_of[256];             /* 65536 / (n + 1.5) */
+static int16_t stretch_of[4096];	  /* its inverse, for the upper 12 bits of a probability */
+static uint16_t rate_of[256];		  /* 65536 / (n + 1.5) */
 
 static inline uint32_t squash(int32_t d)
 {
@@ -61,21 +61,26 @@ void mix_clear_apm(uint16_t *apm, unsigned n)
 			*apm++ = (uint16_t)squash((i - MIX_APM / 2) * 128);
 }
 
-/* The slot of a context: its own, or else the less used of two, which becomes its own. */
+#define WAYS 4 /* slots that may be a context's */
+
+/* The slot of a context: its own, or else the least used of some, which becomes its own. */
 static inline struct slot *find(struct slot *table, uint32_t context)
 {
 	uint32_t i = (uint32_t)((uint64_t)(context * 0x9e3779b1u) * MIX_SLOTS >> 32);
 	uint8_t check = (uint8_t)(context >> 3 ^ context >> 19);
-	struct slot *s = &table[i], *t = &table[i ^ 1];
+	struct slot *least = &table[i];
 
-	if (s->check == check)
-		return s;
-	if (t->check == check)
-		return t;
-	if (t->seen < s->seen)
-		s = t;
-	*s = (struct slot){ .p1 = 32768, .check = check };
-	return s;
+	if (least->check == check)
+		return least;
+	for (uint32_t k = 1; k < WAYS; k++) {
+		struct slot *s = &table[i ^ k];
+
+		if (s->check == check)
+			return s;
+		least = s->seen < least->seen ? s : least;
+	}
+	*least = (struct slot){ .p1 = 32768, .check = check };
+	return least;
 }
 
 static inline void learn(struct slot *s, unsigned limit, int bit)
@@ -107,8 +112,8 @@ static inline void train(const int32_t *in, int32_t *w, unsigned n, int32_t erro
 		w[i] += (int32_t)(((int64_t)in[i] * error * rate + (1 << 17)) >> 18);
 }
 
-int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *table, const uint32_t *context, int32_t *a,
-	    int32_t *b, uint16_t *apm, int bit)
+int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *table, const uint32_t *context, int32_t *a, int32_t *b,
+	    uint16_t *apm, int bit)
 {
 	struct slot *slot[MIX_CONTEXTS];
 	int32_t in[MIX_INPUTS(MIX_CONTEXTS)];

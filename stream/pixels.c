@@ -142,8 +142,8 @@ static void look_further(const struct dense *d, struct around *a)
 	const uint32_t *r0 = p->now[y & 3] + i, *r1 = p->now[(y - 1) & 3] + i, *r2 = p->now[(y - 2) & 3] + i;
 	uint32_t h;
 
-	a->info_n = p->info[x];
-	a->info_ne = x + 1 < (int32_t)d->width ? p->info[x + 1] : 0;
+	a->info_n = p->info[x % PX_INFO];
+	a->info_ne = x + 1 < (int32_t)d->width ? p->info[(x + 1) % PX_INFO] : 0;
 	a->escapes = !!(a->info_w & INFO_ESCAPED) + !!(a->info_nw & INFO_ESCAPED) + !!(a->info_n & INFO_ESCAPED) +
 		     !!(a->info_ne & INFO_ESCAPED);
 	h = a->h4 = hash2(hash2(a->w, a->n), hash2(a->nw, a->ne));
@@ -379,17 +379,14 @@ static uint32_t code_one(struct dense *d, struct around *a, uint32_t px)
 	uint32_t excluded = NOWHERE;
 
 	look_around(d, a);
-	if (!p->literal || true) {
-		uint32_t tile = (uint32_t)y / TILE * d->cols + (uint32_t)x / TILE;
-		const uint8_t *bg = background_of(d, tile);
+	const uint8_t *bg = background_of(d, (uint32_t)y / TILE * d->cols + (uint32_t)x / TILE);
 
-		a->has_bg = bg;
-		a->bg = bg ? background_px(bg, x, y) : a->base;
-	}
+	a->has_bg = bg;
+	a->bg = bg ? background_px(bg, x, y) : a->base;
 	if (is_flat(a)) {
 		if (slot_bit(&d->rc, flat_slot(d, a), FLAT_LIMIT, px == a->w)) {
-			a->info_nw = p->info[x];
-			a->info_w = p->info[x] = 0;
+			a->info_nw = p->info[x % PX_INFO];
+			a->info_w = p->info[x % PX_INFO] = 0;
 			if (p->match != NOWHERE) {
 				p->match++;
 			}
@@ -400,7 +397,7 @@ static uint32_t code_one(struct dense *d, struct around *a, uint32_t px)
 	look_further(d, a);
 	a->info_nw = a->info_n;
 	px = code_px(d, a, px, excluded);
-	p->info[x] = a->info_w;
+	p->info[x % PX_INFO] = a->info_w;
 	return px;
 }
 
@@ -467,7 +464,7 @@ static void step_dense(struct dense *d, const uint32_t *px, int32_t stop)
 	int32_t unit_slack = UNIT_SLACK;
 	struct around a;
 
-	a.info_w = p->x > 0 ? p->info[p->x - 1] : 0;
+	a.info_w = p->x > 0 ? p->info[(p->x - 1) % PX_INFO] : 0;
 	a.info_nw = 0;
 	for (; p->x < stop; p->x++) {
 		uint32_t base = p->before[p->y % 3][p->x - p->region.x + PX_MARGIN], v = px ? *px++ : 0, bits;

@@ -238,7 +238,7 @@ static void make_contexts(const struct pixels *p, const struct around *a, unsign
 	h[4] = hash3(5, (uint32_t)(clamp_byte(w + n - nw) - v + 512) << 3 | q->fraction,
 		     (uint32_t)(clamp_byte(w + ne - n) - v + 512) / 2);
 	h[5] = hash3(6, coarse(w - v) * 16 + coarse(n - v), (uint32_t)(w - v + 256) << 9 | (uint32_t)(n - v + 256));
-	h[6] = hash3(7, a->info_w >> 8 * c & 255, (uint32_t)earlier1 & 255);
+	h[6] = hash3(7, (uint32_t)(channel(a->base, c) - v + 512), (uint32_t)(channel(a->bg, c) - v + 512));
 	h[7] = hash3(8, activity * 8 + q->fraction, channels);
 	h[8] = hash3(9, hash2(a->w, a->n), done);
 	h[9] = hash3(10, magnitude(p->energy[c] >> 4) * 16 + magnitude(p->energy[c] >> 2), res_w + res_n);
