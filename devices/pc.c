@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "devices/debug_port.h"
 #include "devices/hpet.h"
 #include "devices/i8042.h"
 #include "devices/ioapic.h"
@@ -16,6 +17,10 @@
 #include "mm/layout.h"
 
 enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_CASCADE = 2, IRQ_COM1 = 4, IRQ_RTC = 8, IRQ_MOUSE = 12 };
+
+/* Programmable attribute map registers (Intel 82441FX datasheet, 3.2.18). */
+#define BRIDGE_PAM 0x59
+#define BRIDGE_PAM_END 0x60
 
 struct pc {
 	const struct pc_ops *ops;
@@ -31,6 +36,7 @@ struct pc {
 	struct i8042 kbc;
 	struct fw_cfg fw_cfg;
 	struct testdev testdev;
+	struct debug_port debug;
 	uint32_t irq_lines; /* inputs that devices raise; the test device may raise them too */
 	bool hpet_legacy;   /* the HPET drives IRQ 0 and 8, the 8254 and the clock do not */
 	bool timer_out, rtc_out;
@@ -103,6 +109,13 @@ static void ejected(void *arg, unsigned slot)
 	struct pc *pc = arg;
 
 	pc->ops->ejected(pc->arg, slot);
+}
+
+static void firmware_says(void *arg, const char *text)
+{
+	struct pc *pc = arg;
+
+	pc->ops->firmware_says(pc->arg, text);
 }
 
 /* ---- interrupts */
@@ -240,6 +253,7 @@ static int attach(struct pc *pc, struct bus *bus)
 		{ BUS_PIO, 0xe4, 4, &testdev_flush_ops, &pc->testdev },
 		{ BUS_PIO, 0xf4, 4, &pc_debug_exit_ops, &pc->misc },
 		{ BUS_PIO, 0x3f8, 8, &uart16550_ops, &pc->com1 },
+		{ BUS_PIO, DEBUG_PORT, 1, &debug_port_ops, &pc->debug },
 		{ BUS_PIO, 0x4d0, 2, &pic8259_elcr_ops, &pc->pic },
 		{ BUS_PIO, 0x510, 2, &fw_cfg_ops, &pc->fw_cfg },
 		{ BUS_PIO, 0x514, 8, &fw_cfg_dma_ops, &pc->fw_cfg },
@@ -290,6 +304,7 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	rtc_init(&pc->rtc, clock, pc_line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, pc_line(pc, IRQ_COM1), serial_out, pc);
 	i8042_init(&pc->kbc, pc_line(pc, IRQ_KEYBOARD), pc_line(pc, IRQ_MOUSE), reset, pc);
+	debug_port_init(&pc->debug, firmware_says, pc);
 	testdev_init(&pc->testdev, testdev_irq, pc);
 	fw_cfg_init(&pc->fw_cfg, ram_bytes, 1,
 		    &(struct fw_cfg_memory){ .read = ops->memory_read, .write = ops->memory_write, .arg = arg });
@@ -297,6 +312,10 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	acpi_pcihp_init(&pc->pcihp, &pc->pm, ejected, pc);
 	pci_init(&pc->pci, bus);
 	pci_function_init(&pc->bridge, 0x8086, 0x1237, 0x060000, 2); /* Intel 82441FX, whose place in a PC this is */
+	/* QEMU's subsystem, by which firmware knows the machine; PAM, of which nothing depends here: all below 1 MiB is memory. */
+	memcpy(pc->bridge.config + PCI_SUBSYSTEM, (const uint8_t[]){ 0xf4, 0x1a, 0x00, 0x11 }, 4);
+	pc->bridge.scratch_from = BRIDGE_PAM;
+	pc->bridge.scratch_end = BRIDGE_PAM_END;
 	(void)pci_add(&pc->pci, 0, &pc->bridge);
 	pc->misc = (struct pc_misc){ .pit = &pc->pit, .pci = &pc->pci, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc };
 	pc_reset(pc);
@@ -315,6 +334,7 @@ void pc_reset(struct pc *pc)
 	fw_cfg_reset(&pc->fw_cfg);
 	acpi_pm_reset(&pc->pm);
 	acpi_pcihp_reset(&pc->pcihp);
+	debug_port_reset(&pc->debug);
 	testdev_reset(&pc->testdev);
 	pci_reset(&pc->pci);
 	pic8259_reset(&pc->pic);

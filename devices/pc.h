@@ -26,6 +26,8 @@ struct pc_ops {
 	void (*power_off)(void *arg);
 	/* Reset by port 0x64, 0x92 or 0xcf9. */
 	void (*reset)(void *arg);
+	/* A line of text from the guest's firmware (debug port). */
+	void (*firmware_says)(void *arg, const char *text);
 	/* pc_intr or pc_cr8 may say something else now. */
 	void (*intr)(void *arg);
 	/* A non-maskable interrupt for the CPU. */

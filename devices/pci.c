@@ -76,6 +76,7 @@ static void settle(struct pci *p)
 static uint32_t writable(const struct pci_function *f, unsigned offset)
 {
 	unsigned i = (offset - PCI_BAR0) / 4;
+	uint32_t mask = 0;
 
 	if (offset == PCI_COMMAND)
 		return PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | 0x0540; /* parity, SERR, interrupt disable */
@@ -83,7 +84,10 @@ static uint32_t writable(const struct pci_function *f, unsigned offset)
 		return ~(f->bar[i].size - 1);
 	if (offset == PCI_INTERRUPT_LINE)
 		return 0xff;
-	return 0;
+	for (i = 0; i < 4; i++)
+		if (offset + i >= f->scratch_from && offset + i < f->scratch_end)
+			mask |= 0xffu << 8 * i;
+	return mask;
 }
 
 uint32_t pci_config_read(struct pci *p, unsigned slot, unsigned offset, unsigned size)
@@ -187,6 +191,7 @@ static void reset_function(struct pci_function *f)
 {
 	f->config[PCI_COMMAND] = f->config[PCI_COMMAND + 1] = 0;
 	f->config[PCI_INTERRUPT_LINE] = 0;
+	memset(f->config + f->scratch_from, 0, f->scratch_end - f->scratch_from);
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		if (f->bar[i].size)
 			put32(f, PCI_BAR0 + 4 * i, (f->bar[i].io ? BAR_IO : 0) | (f->bar[i].prefetch ? BAR_PREFETCH : 0));

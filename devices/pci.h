@@ -46,6 +46,7 @@ struct pci_bar {
 struct pci_function {
 	uint8_t config[256];
 	struct pci_bar bar[PCI_BARS];
+	uint8_t scratch_from, scratch_end; /* bytes that the guest may write and that do nothing: firmware's settings */
 	void *dev; /* for bar's functions */
 };
 

@@ -224,6 +224,19 @@ static int check_linux(const uint8_t *file, size_t size, struct kernel_info *inf
 	return 0;
 }
 
+/* A firmware image, for the reset vector (vmm/loader_rom.c): whole units of 64 KiB with a jump 16 bytes from the end. */
+static bool is_firmware(const uint8_t *file, size_t size)
+{
+	const uint8_t *p = file + size - 16;
+	unsigned i = 0;
+
+	if (!size || size % 0x10000 || size > 0x1000000)
+		return false;
+	while (i < 8 && (p[i] == 0x90 || p[i] == 0xfa || p[i] == 0xfc)) /* NOP, CLI, CLD */
+		i++;
+	return p[i] == 0xe9 || p[i] == 0xea || p[i] == 0xeb;
+}
+
 /* What a file that is no kernel most likely is. */
 static int not_a_kernel(const uint8_t *file, size_t size, const char **why)
 {
@@ -234,6 +247,10 @@ static int not_a_kernel(const uint8_t *file, size_t size, const char **why)
 	if (size >= SELFMAG && memcmp(file, ELFMAG, SELFMAG) == 0)
 		return no(-ENOEXEC, why,
 			  "an ELF file without a multiboot 1 header in its first 8 KiB: not a kernel that can boot here");
+	if (size % 0x10000 == 0)
+		return no(-ENOEXEC, why,
+			  "not a kernel, and no firmware: no multiboot 1 header in its first 8 KiB, no ELF, no Linux bzImage, no jump at the "
+			  "reset vector");
 	return no(-ENOEXEC, why, "not a kernel: no multiboot 1 header in its first 8 KiB, no ELF, no Linux bzImage");
 }
 
@@ -253,6 +270,12 @@ int kernel_check(const uint8_t *file, size_t size, uint64_t memory_mib, struct k
 	if (is_linux(file, size)) {
 		err = check_linux(file, size, info, why);
 		return err ? err : fits(info->top, memory_mib, why);
+	}
+	if (found == NOTHING && !elf && is_firmware(file, size)) {
+		info->kind = KERNEL_FIRMWARE;
+		info->entry = 0xfffffff0;
+		info->top = 0x100000;
+		return fits(info->top, memory_mib, why);
 	}
 	if (found == NOTHING)
 		return not_a_kernel(file, size, why);

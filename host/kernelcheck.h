@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum kernel_kind { KERNEL_ELF32, KERNEL_ELF64, KERNEL_AOUT_KLUDGE, KERNEL_LINUX };
+enum kernel_kind { KERNEL_ELF32, KERNEL_ELF64, KERNEL_AOUT_KLUDGE, KERNEL_LINUX, KERNEL_FIRMWARE };
 
 struct kernel_info {
 	enum kernel_kind kind;

@@ -176,10 +176,10 @@ static const struct argp run_argp = {
 	.parser = run_parse,
 	.children = run_children,
 	.args_doc = "GUEST [-- ARGS]",
-	.doc = "Runs a guest under Tessera in an emulator and shows its heads.\vGUEST is a multiboot 1 kernel, or @NAME for one of "
-	       "'tessera list'. The exit status is the guest's: V written to port 0xf4 gives 0 for 0, else ((V << 1) | 1) & 0xff; "
-	       "0 for "
-	       "its power-off; 124 time-out; 126 it crashed; 125 the VMM or the tool failed; 2 wrong usage.",
+	.doc = "Runs a guest under Tessera in an emulator and shows its heads.\vGUEST is a multiboot 1 kernel, a "
+	       "Linux bzImage, a firmware image (whole units of 64 KiB, with a jump at its reset vector, 16 bytes from its end), or "
+	       "@NAME for one of 'tessera list'. The exit status is the guest's: V written to port 0xf4 gives 0 for 0, else "
+	       "((V << 1) | 1) & 0xff; 0 for its power-off; 124 time-out; 126 it crashed; 125 the VMM or the tool failed; 2 wrong usage.",
 };
 
 static const struct argp view_argp = {

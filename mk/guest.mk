@@ -11,7 +11,8 @@ GUEST_FOLDER := $(filter-out lib,$(patsubst guest-tests/%/main.c,%,$(wildcard gu
 GUEST_SRC := $(wildcard guest-tests/*.c $(GUEST_FOLDER:%=guest-tests/%/*.c) $(GUEST_FOLDER:%=guest-tests/%/*.asm))
 GUEST_OBJ := $(GUEST_LIB) $(GUEST_HEADER) $(GUEST_HEADER_AOUT) $(GUEST_HEADER_TEXT) $(patsubst %,$(BUILD)/guest/obj/%.o,$(GUEST_SRC))
 GUEST_BIN := $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST_SINGLE) $(GUEST_FOLDER)) $(BUILD)/guest/hello-elf64.elf \
-	$(BUILD)/guest/hello-aout.bin $(BUILD)/guest/bzimage-32.bin $(BUILD)/guest/bzimage-64.bin
+	$(BUILD)/guest/hello-aout.bin $(BUILD)/guest/bzimage-32.bin $(BUILD)/guest/bzimage-64.bin \
+	$(BUILD)/guest/rom.bin
 
 # Relative to RIP throughout, so that code also runs where CPL 3 sees it (guest-tests/lib/trap.h).
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -I. \
@@ -56,6 +57,10 @@ $(BUILD)/guest/hello-aout.bin: $(BUILD)/guest/hello-aout.sym
 $(BUILD)/guest/bzimage-%.bin: guest-tests/bzimage.asm
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f bin -DENTRY=$* -o $@ $<
+
+$(BUILD)/guest/rom.bin: guest-tests/rom.asm
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f bin -o $@ $<
 
 $(BUILD)/guest/table.txt: guest-tests/table.txt
 	@mkdir -p $(@D)

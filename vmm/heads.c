@@ -198,7 +198,20 @@ static void clear_text(struct vm *vm)
 		(void)guest_mem_write(&vm->mem, 0xb8000 + i, blank, sizeof(blank));
 }
 
-void heads_reset(struct vm *vm, bool text)
+void heads_reset(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->head_count; i++) {
+		struct head_view *w = &vm->view[i];
+
+		if (!w->present)
+			continue;
+		memset(vm->head[i].vram, 0, vm->head[i].vram_bytes);
+		bochs_display_reset(&w->display, w->width, w->height);
+		bochs_display_disable(&w->display);
+	}
+}
+
+void heads_boot(struct vm *vm, bool text)
 {
 	struct pci *pci = pc_pci(vm->pc);
 
@@ -207,7 +220,6 @@ void heads_reset(struct vm *vm, bool text)
 
 		if (!w->present)
 			continue;
-		memset(vm->head[i].vram, 0, vm->head[i].vram_bytes);
 		bochs_display_reset(&w->display, w->width, w->height);
 		pci_assign(pci, head_slot(i), 0, (uint32_t)(GUEST_HEAD_BASE + i * GUEST_HEAD_STRIDE));
 		pci_assign(pci, head_slot(i), 2, (uint32_t)(GUEST_HEAD_REGS + i * PAGE_SIZE));

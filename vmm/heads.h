@@ -56,9 +56,11 @@ void heads_unplug(struct vm *vm, unsigned n, struct display_tx *tx);
 /** The first head that is there, or NULL. */
 const struct head *heads_first(const struct vm *vm);
 
-/** Power-on: black VRAM at its usual places, every head on in its preferred mode; with text, head 0 in the VGA's. After pc_reset.
- */
-void heads_reset(struct vm *vm, bool text);
+/** Power-on: black VRAM, nowhere; no mode is set. After pc_reset. */
+void heads_reset(struct vm *vm);
+
+/** What firmware would have done: VRAM at its usual places, every head on in its preferred mode; with text, head 0 in the VGA's. */
+void heads_boot(struct vm *vm, bool text);
 
 /** Brings stream and tracker to what the heads are now, and turns what was written since the last call into damage. */
 void heads_refresh(struct vm *vm, struct display_tx *tx);

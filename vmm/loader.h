@@ -42,10 +42,17 @@ struct loader_in {
 struct loader_out {
 	const char *protocol;     /* "multiboot 1, ELF32" ... */
 	uint32_t entry, eax, ebx, esi;
+	bool reset_vector;        /* as after power-on instead: none of what follows */
 	uint32_t cr3;             /* page tables that map 4 GiB onto themselves; 0: 32-bit code */
 	uint32_t gdt;             /* a GDT that the segments are in; limit 0: none */
 	uint16_t gdt_limit;
 };
+
+/** True for a firmware image: whole units of 64 KiB, at most 16 MiB, and a jump at its reset vector, 16 bytes from the end. */
+bool rom_is(const struct loader_blob *b);
+
+/** Copies a firmware image to where it is at power-on. Memory at the top of 4 GiB is the caller's business. Returns 0 or -ENOSPC. */
+int loader_rom(struct guest_mem *m, const struct loader_in *in, struct loader_out *out, char *why, size_t why_len);
 
 /** True for a Linux bzImage. */
 bool linux_is(const struct loader_blob *b);

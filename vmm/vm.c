@@ -49,6 +49,12 @@ static void pc_reset_asked(void *arg)
 	vm->reset_wanted = vm->attention = true;
 }
 
+static void pc_firmware_says(void *arg, const char *text)
+{
+	(void)arg;
+	log_info("firmware: %s", text);
+}
+
 static void pc_intr_changed(void *arg)
 {
 	((struct vm *)arg)->intr_changed = true;
@@ -103,6 +109,7 @@ static const struct pc_ops pc_callbacks = {
 	.debug_exit = pc_debug_exit,
 	.power_off = pc_power_off,
 	.reset = pc_reset_asked,
+	.firmware_says = pc_firmware_says,
 	.intr = pc_intr_changed,
 	.nmi = pc_nmi,
 	.tsc = pc_tsc,
@@ -168,6 +175,17 @@ static int make_ram(struct vm *vm, char *why, size_t why_len)
 	if (e)
 		snprintf(why, why_len, "the guest's memory could not be mapped (%d)", e);
 	return e;
+}
+
+/* Where a firmware image will be. */
+static int make_rom(struct vm *vm, char *why, size_t why_len)
+{
+	uint64_t hpa = frames_alloc(vm->kernel.len >> PAGE_SHIFT, 1);
+
+	if (hpa && !vm_memory_add(vm, GUEST_ROM_END - vm->kernel.len, vm->kernel.len, hpa))
+		return 0;
+	snprintf(why, why_len, "no memory for a firmware image of 0x%zx bytes", vm->kernel.len);
+	return -ENOMEM;
 }
 
 /* ---- options */
@@ -283,13 +301,18 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 	if (check_options(vm, opt, why, why_len))
 		return NULL;
 	take_modules(vm, bi);
+	vm->firmware = vm->kernel.data && rom_is(&vm->kernel) && !linux_is(&vm->kernel);
+	if (vm->firmware && ops->shadow_needs_protected_mode && !strcmp(opt->paging, "shadow")) {
+		snprintf(why, why_len, "firmware begins in real mode, which %s cannot run under shadow paging: use paging=hap", ops->name);
+		return NULL;
+	}
 	vm->start_ns = time_ns();
 	vm->hold = !strcmp(opt->wait, "host");
 	vm->clock = (struct clock){ .now = guest_now, .arg = vm, .epoch = cmos_epoch(), .changed = &vm->rearm };
 	if (strcmp(opt->paging, "shadow") ? make_slat(vm, cpu, ops, opt->dirty, why, why_len) : make_shadow(vm, why, why_len))
 		return NULL;
 	vm->mem.dirty = &vm->dirty;
-	if (make_ram(vm, why, why_len))
+	if (make_ram(vm, why, why_len) || (vm->firmware && make_rom(vm, why, why_len)))
 		return NULL;
 	vm->pc = pc_create(&vm->bus, &vm->clock, &pc_callbacks, vm, vm->ram_bytes);
 	if (!vm->pc) {
@@ -315,14 +338,13 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 
 /* ---- power-on */
 
-/* The state that boot loaders leave (struct loader_out): protected mode, flat segments, and no paging or 64-bit mode. */
+/* From the state after power-on to that which boot loaders leave (struct loader_out): protected mode, flat segments, and no paging or 64-bit mode. */
 static void enter_kernel(struct vcpu *v, const struct loader_out *out)
 {
 	struct vsegment data = { .sel = 0x18, .attr = 0xc093, .limit = 0xffffffff }, code = data;
 
 	code.sel = 0x10;
 	code.attr = out->cr3 ? 0xa09b : 0xc09b; /* L, or D */
-	vcpu_reset(v);
 	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
 		v->seg[i] = i == SEG_CS ? code : data;
 	v->seg[SEG_LDTR] = (struct vsegment){ .attr = SEG_ATTR_UNUSABLE };
@@ -381,7 +403,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		.map = map,
 		.map_count = sizeof(map) / sizeof(map[0]) - (vm->ram_bytes > low ? 0 : 1),
 	};
-	struct loader_out out;
+	struct loader_out out = { 0 };
 	const struct head *head;
 	int e;
 
@@ -396,8 +418,11 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	hotplug_reset(vm);
 	head = heads_first(vm);
 	in.text = vm->view[0].present && !(linux_is(&vm->kernel) ? linux_wants_graphics : multiboot_wants_graphics)(&vm->kernel);
-	heads_reset(vm, in.text);
-	in.rsdp = firmware_write(vm);
+	heads_reset(vm);
+	if (!vm->firmware) {
+		heads_boot(vm, in.text);
+		in.rsdp = firmware_write(vm);
+	}
 	if (head && !in.text) {
 		in.fb_addr = head->gpa + head->start;
 		in.fb_pitch = head->stride;
@@ -405,10 +430,12 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		in.fb_height = head->height;
 		in.fb_bpp = head->bpp;
 	}
-	e = linux_is(&vm->kernel) ? loader_linux(&vm->mem, &in, &out, why, why_len) : loader_multiboot(&vm->mem, &in, &out, why, why_len);
+	e = (vm->firmware ? loader_rom : linux_is(&vm->kernel) ? loader_linux : loader_multiboot)(&vm->mem, &in, &out, why, why_len);
 	if (e)
 		return e;
-	enter_kernel(vm->vcpu, &out);
+	vcpu_reset(vm->vcpu);
+	if (!out.reset_vector)
+		enter_kernel(vm->vcpu, &out);
 	fpu_reset();
 	reset_debug(vm->vcpu);
 	reset_msrs(vm->vcpu);

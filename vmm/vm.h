@@ -43,6 +43,7 @@ struct vm {
 	uint64_t start_ns;                     /* time_ns() at power-on */
 	struct loader_blob kernel, module[BOOT_MODULES_MAX];
 	unsigned module_count;
+	bool firmware;                         /* the kernel is a firmware image */
 
 	/* These four together: exit.c reads them as one. */
 	bool attention;                        /* something outside of the vCPU wants to be looked at before the next entry */

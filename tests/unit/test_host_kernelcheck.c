@@ -248,6 +248,22 @@ static void bad_kludges(void **state)
 	assert_non_null(strstr(why, "ends inside"));
 }
 
+static void firmware(void **state)
+{
+	static uint8_t image[0x20000];
+
+	(void)state;
+	memcpy(image + sizeof(image) - 16, "\x90\xea\x5b\xe0\x00\xf0", 6);
+	assert_int_equal(kernel_check(image, sizeof(image), 16, &info, &why), 0);
+	assert_int_equal(info.kind, KERNEL_FIRMWARE);
+	assert_int_equal(info.entry, 0xfffffff0);
+	assert_int_equal(kernel_check(image + 0x10000, 0x10000, 16, &info, &why), 0);
+	assert_int_equal(kernel_check(image + 16, sizeof(image) - 16, 16, &info, &why), -ENOEXEC); /* a part is missing */
+	image[sizeof(image) - 15] = 0;
+	assert_int_equal(kernel_check(image, sizeof(image), 16, &info, &why), -ENOEXEC);
+	assert_non_null(strstr(why, "reset vector"));
+}
+
 /* Every file cut short, and many with a changed byte, in a buffer of just its size: ASan watches. */
 static void hostile_files(void **state)
 {
@@ -282,8 +298,8 @@ static void hostile_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_ones),   cmocka_unit_test(not_kernels),	cmocka_unit_test(bad_elves),
-		cmocka_unit_test(bad_kludges), cmocka_unit_test(hostile_files),
+		cmocka_unit_test(good_ones), cmocka_unit_test(not_kernels), cmocka_unit_test(bad_elves),
+		cmocka_unit_test(firmware),  cmocka_unit_test(bad_kludges), cmocka_unit_test(hostile_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* The whole PC on its bus: wiring, the small ports, and a million random accesses to all of it. */
 /* links: devices/pc.c devices/pc_misc.c devices/i8042.c devices/fw_cfg.c devices/testdev.c devices/pci.c devices/vlapic.c devices/vlapic_reg.c devices/vlapic_timer.c devices/ioapic.c devices/hpet.c devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c */
-/* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c devices/acpi_pm.c devices/acpi_pcihp.c */
+/* links: devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c devices/acpi_pm.c devices/acpi_pcihp.c devices/debug_port.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +12,7 @@
 
 #include "devices/hpet.h"
 #include "devices/ioapic.h"
+#include "devices/debug_port.h"
 #include "devices/pc.h"
 
 static struct bus bus;
@@ -100,11 +101,23 @@ static uint64_t tsc_time(void *arg, uint64_t value)
 	return value > time_ns ? value : time_ns;
 }
 
+static unsigned lines;
+static char last_line[DEBUG_PORT_LINE];
+
+static void firmware_says(void *arg, const char *text)
+{
+	(void)arg;
+	assert_true(strlen(text) < sizeof(last_line));
+	strcpy(last_line, text);
+	lines++;
+}
+
 static const struct pc_ops ops = {
 	.serial_out = serial_out,
 	.debug_exit = debug_exit,
 	.power_off = power_off,
 	.reset = reset,
+	.firmware_says = firmware_says,
 	.intr = intr,
 	.nmi = nmi,
 	.tsc = tsc,
@@ -485,12 +498,65 @@ static void timer_inputs(void **state)
 	assert_int_equal(pc_ack(pc), 0x40);
 }
 
+static void say(const char *s)
+{
+	for (; *s; s++)
+		out(DEBUG_PORT, 1, (uint8_t)*s);
+}
+
+static void debug_text(void **state)
+{
+	(void)state;
+	make();
+	lines = 0;
+	assert_int_equal(in(DEBUG_PORT, 1), 0xe9);
+	say("SeaBIOS (version)\r\n");
+	assert_int_equal(lines, 1);
+	assert_string_equal(last_line, "SeaBIOS (version)");
+	say("\n");
+	assert_string_equal(last_line, "");
+	say("a\tb\x1b[31m\xff\n"); /* nothing that a terminal would obey */
+	assert_string_equal(last_line, "a\tb?[31m?");
+	for (unsigned i = 0; i < 3 * (DEBUG_PORT_LINE - 1); i++)
+		say("x");
+	assert_int_equal(lines, 6);
+	assert_int_equal(strlen(last_line), DEBUG_PORT_LINE - 1);
+	say("half");
+	assert_int_equal(lines, 6);
+	pc_reset(pc);
+	assert_int_equal(lines, 7);
+	assert_string_equal(last_line, "half");
+	pc_reset(pc);
+	assert_int_equal(lines, 7);
+}
+
+/* What firmware looks for in the host bridge: QEMU's subsystem, and PAM registers that hold what is written until a reset. */
+static void bridge(void **state)
+{
+	(void)state;
+	make();
+	out(0xcf8, 4, 0x8000002c);
+	assert_int_equal(in(0xcfc, 4), 0x11001af4);
+	out(0xcf8, 4, 0x80000058);
+	out(0xcfc, 4, 0x33221155);
+	assert_int_equal(in(0xcfc, 4), 0x33221100);
+	out(0xcf8, 4, 0x8000005c);
+	out(0xcfd, 1, 0x66);
+	assert_int_equal(in(0xcfc, 4), 0x6600);
+	out(0xcf8, 4, 0x80000060);
+	out(0xcfc, 4, 0xffffffff);
+	assert_int_equal(in(0xcfc, 4), 0);
+	pc_reset(pc);
+	out(0xcf8, 4, 0x8000005c);
+	assert_int_equal(in(0xcfc, 4), 0);
+}
+
 /* A million accesses of every width to every port that a device has, and around; nothing breaks and INTR stays what it is told to
  * be. */
 static void storm(void **state)
 {
 	static const uint16_t bases[] = {
-		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xe0, 0xf4, 0x3f8, 0x4d0, 0x510, 0x514, 0x600, 0x604, 0xcf8, 0xcfc, 0x2000, 0x8900,
+		0x20, 0x40, 0x60, 0x64, 0x70, 0x80, 0x92, 0xa0, 0xe0, 0xf4, 0x3f8, 0x402, 0x4d0, 0x510, 0x514, 0x600, 0x604, 0xcf8, 0xcfc, 0x2000, 0x8900,
 		0xae00, 0xae08, 0xae10, 0xafe0, 0xfffe
 	};
 	static const uint64_t memory[] = { VLAPIC_BASE, IOAPIC_BASE, HPET_BASE };
@@ -556,9 +622,10 @@ static void storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_bus), cmocka_unit_test(ways_out), cmocka_unit_test(resetting),
-		cmocka_unit_test(port61),   cmocka_unit_test(wiring),	cmocka_unit_test(apics),
-		cmocka_unit_test(timer_inputs), cmocka_unit_test(storm),
+		cmocka_unit_test(full_bus),     cmocka_unit_test(ways_out), cmocka_unit_test(resetting),
+		cmocka_unit_test(port61),       cmocka_unit_test(wiring),   cmocka_unit_test(apics),
+		cmocka_unit_test(timer_inputs), cmocka_unit_test(debug_text), cmocka_unit_test(bridge),
+		cmocka_unit_test(storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
