@@ -14,6 +14,7 @@
 #define QEXT_ORDER 0x604u
 #define ORDER_LITTLE 0x1e1e1e1eu
 
+#define ID_FIRST 0xb0c0u
 #define ID 0xb0c5u
 #define ENABLE_ON 0x01u
 #define ENABLE_GETCAPS 0x02u
@@ -134,6 +135,40 @@ static void regs_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 
 static const struct bus_ops regs_ops = { .name = "bochs-display", .read = regs_read, .write = regs_write, .access_max = 4 };
 
+/* ---- ports: 16 bits each, data at the odd port next to the index or at the even one behind it */
+
+static uint64_t port_read(void *dev, uint64_t addr, unsigned size)
+{
+	const struct bochs_display *d = dev;
+
+	if (size != 2)
+		return 0xff;
+	if (addr == 0)
+		return d->port_index;
+	if (d->port_index == DISPI_ID)
+		return d->port_id;
+	return d->port_index < DISPI_COUNT ? read_dispi(d, d->port_index) : 0;
+}
+
+/* Firmware writes each version and reads it back, to find the newest. */
+static void port_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
+{
+	struct bochs_display *d = dev;
+
+	if (size != 2)
+		return;
+	if (addr == 0)
+		d->port_index = (uint16_t)value;
+	else if (d->port_index == DISPI_ID && value >= ID_FIRST && value <= ID)
+		d->port_id = (uint16_t)value;
+	else if (d->port_index < DISPI_COUNT)
+		write_dispi(d, d->port_index, (uint16_t)value);
+}
+
+const struct bus_ops bochs_display_port_ops = {
+	.name = "bochs-display ports", .read = port_read, .write = port_write, .access_max = 2
+};
+
 /* ---- making it */
 
 static int place(void *dev, uint64_t base)
@@ -166,7 +201,8 @@ void bochs_display_resize(struct bochs_display *d, unsigned width, unsigned heig
 void bochs_display_reset(struct bochs_display *d, unsigned width, unsigned height)
 {
 	memset(d->dispi, 0, sizeof(d->dispi));
-	d->dispi[DISPI_ID] = ID;
+	d->dispi[DISPI_ID] = d->port_id = ID;
+	d->port_index = 0;
 	d->dispi[DISPI_XRES] = d->dispi[DISPI_VIRT_WIDTH] = (uint16_t)width;
 	d->dispi[DISPI_YRES] = (uint16_t)height;
 	d->dispi[DISPI_BPP] = 32;

@@ -34,6 +34,13 @@ enum dispi {
 
 struct bochs_display;
 
+#define BOCHS_DISPLAY_PORT 0x1ceu
+#define BOCHS_DISPLAY_PORTS 4u
+
+/* The registers as the Bochs VBE extensions had them first, of the head that is the VGA: index, and data behind it; dev is the
+ * display. */
+extern const struct bus_ops bochs_display_port_ops;
+
 struct bochs_display_ops {
 	/* The head's mode, place in VRAM, palette or on-ness is another one. */
 	void (*changed)(void *arg, struct bochs_display *d);
@@ -48,7 +55,8 @@ struct bochs_display {
 	struct pci_function pci;
 	uint8_t edid[EDID_BYTES];
 	uint16_t dispi[DISPI_COUNT];
-	struct vga vga; /* of its graphics modes only blanking and the DAC */
+	uint16_t port_index, port_id; /* at BOCHS_DISPLAY_PORT: the register that is selected, and the version that was asked for */
+	struct vga vga;		      /* of its graphics modes only blanking and the DAC */
 };
 
 /** Makes the function of a head whose VRAM (a power of two) is there. The head's preferred size goes into the EDID. */
@@ -65,8 +73,8 @@ static inline bool bochs_display_graphics(const struct bochs_display *d)
 }
 
 /**
- * The state that firmware leaves: width x height at 32 bpp, shown. 0 x 0: that of a card that no firmware has seen, off. The PCI side
- * is pci_reset's.
+ * The state that firmware leaves: width x height at 32 bpp, shown. 0 x 0: that of a card that no firmware has seen, off. The PCI
+ * side is pci_reset's.
  */
 void bochs_display_reset(struct bochs_display *d, unsigned width, unsigned height);
 

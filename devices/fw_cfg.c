@@ -1,7 +1,10 @@
 #include "devices/fw_cfg.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
+
+#include "mm/layout.h"
 
 enum {
 	SIGNATURE = 0x00,
@@ -11,8 +14,21 @@ enum {
 	NOGRAPHIC = 0x04,
 	NB_CPUS = 0x05,
 	MACHINE_ID = 0x06,
+	KERNEL_ADDR = 0x07,
+	KERNEL_SIZE = 0x08,
+	INITRD_ADDR = 0x0a,
+	INITRD_SIZE = 0x0b,
 	BOOT_MENU = 0x0e,
 	MAX_CPUS = 0x0f,
+	KERNEL_ENTRY = 0x10,
+	KERNEL_DATA = 0x11,
+	INITRD_DATA = 0x12,
+	CMDLINE_ADDR = 0x13,
+	CMDLINE_SIZE = 0x14,
+	CMDLINE_DATA = 0x15,
+	SETUP_ADDR = 0x16,
+	SETUP_SIZE = 0x17,
+	SETUP_DATA = 0x18,
 	FILE_DIR = 0x19,
 	FILE_FIRST = 0x20
 };
@@ -30,9 +46,21 @@ struct span {
 	uint32_t len;
 };
 
+static bool linux_part(const struct fw_cfg *f, struct fw_cfg_part *part)
+{
+	switch (f->selected) {
+	case KERNEL_DATA: *part = f->os.kernel; return true;
+	case INITRD_DATA: *part = f->os.initrd; return true;
+	case CMDLINE_DATA: *part = f->os.cmdline; return true;
+	case SETUP_DATA: *part = f->os.setup; return true;
+	default: return false;
+	}
+}
+
 /* An item's content; small numbers, little-endian, go into number. */
 static struct span item(const struct fw_cfg *f, uint8_t number[16])
 {
+	struct fw_cfg_part part;
 	uint64_t value;
 	uint32_t n;
 
@@ -41,6 +69,8 @@ static struct span item(const struct fw_cfg *f, uint8_t number[16])
 
 		return (struct span){ file->data, file->len };
 	}
+	if (linux_part(f, &part))
+		return (struct span){ part.data, part.len };
 	switch (f->selected) {
 	case SIGNATURE: return (struct span){ (const uint8_t *)"QEMU", 4 };
 	case ID: value = ID_TRADITIONAL | ID_DMA, n = 4; break;
@@ -48,6 +78,15 @@ static struct span item(const struct fw_cfg *f, uint8_t number[16])
 	case RAM_SIZE: value = f->ram_bytes, n = 8; break;
 	case NB_CPUS:
 	case MAX_CPUS: value = f->cpus, n = 2; break;
+	case KERNEL_ADDR:
+	case KERNEL_ENTRY: value = GUEST_HIGH_START, n = 4; break;
+	case KERNEL_SIZE: value = f->os.kernel.len, n = 4; break;
+	case INITRD_ADDR: value = f->os.initrd_addr, n = 4; break;
+	case INITRD_SIZE: value = f->os.initrd.len, n = 4; break;
+	case CMDLINE_ADDR: value = FW_CFG_CMDLINE_ADDR, n = 4; break;
+	case CMDLINE_SIZE: value = f->os.cmdline.len, n = 4; break;
+	case SETUP_ADDR: value = FW_CFG_SETUP_ADDR, n = 4; break;
+	case SETUP_SIZE: value = f->os.setup.len, n = 4; break;
 	case NOGRAPHIC:
 	case MACHINE_ID:
 	case BOOT_MENU: value = 0, n = 2; break;
@@ -109,6 +148,8 @@ static int move_out(struct fw_cfg *f, uint64_t to, uint32_t len)
 	uint32_t n = f->offset < s.len ? s.len - f->offset : 0;
 	int e;
 
+	if (len > FW_CFG_TRANSFER_MAX && len > n)
+		return -E2BIG;
 	n = n < len ? n : len;
 	e = n ? f->memory.write(f->memory.arg, to, s.data + f->offset, n) : 0;
 	f->offset += n;
@@ -124,7 +165,7 @@ static int transfer(struct fw_cfg *f, uint32_t control, uint32_t len, uint64_t a
 	if (control & DMA_SELECT)
 		select_item(f, (uint16_t)(control >> 16));
 	if (control & DMA_READ)
-		return len > FW_CFG_TRANSFER_MAX ? -E2BIG : move_out(f, address, len);
+		return move_out(f, address, len);
 	if (control & DMA_WRITE)
 		return -EPERM;
 	if (control & DMA_SKIP)
@@ -190,6 +231,11 @@ int fw_cfg_add(struct fw_cfg *f, const char *name, const void *data, uint32_t le
 	f->file[f->files++] = (struct fw_cfg_file){ name, data, len };
 	put_be32(f->directory, f->files);
 	return 0;
+}
+
+void fw_cfg_set_linux(struct fw_cfg *f, const struct fw_cfg_linux *os)
+{
+	f->os = *os;
 }
 
 void fw_cfg_reset(struct fw_cfg *f)

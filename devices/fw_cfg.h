@@ -11,9 +11,13 @@
 
 #include "devices/bus.h"
 
-#define FW_CFG_FILES 16u
+/* Where the boot ROM puts a kernel's 16-bit part and command line. */
+#define FW_CFG_SETUP_ADDR 0x10000u
+#define FW_CFG_CMDLINE_ADDR 0x20000u
+
+#define FW_CFG_FILES 24u
 #define FW_CFG_NAME 56u		      /* with its ending 0 */
-#define FW_CFG_TRANSFER_MAX 0x100000u /* bytes that one DMA moves; the largest item is far smaller */
+#define FW_CFG_TRANSFER_MAX 0x100000u /* bytes that one DMA moves, unless they are all an item's */
 
 /* Guest-physical memory: 0, or a negative errno when any of the bytes is not RAM. */
 struct fw_cfg_memory {
@@ -28,6 +32,17 @@ struct fw_cfg_file {
 	uint32_t len;
 };
 
+/* A Linux kernel that a boot ROM asks for (QEMU's linuxboot): parts of 0 bytes are not there. Not owned. */
+struct fw_cfg_part {
+	const void *data;
+	uint32_t len;
+};
+
+struct fw_cfg_linux {
+	struct fw_cfg_part setup, kernel, initrd, cmdline;
+	uint32_t initrd_addr; /* where the initramfs may go; the boot ROM knows better how much memory the firmware left */
+};
+
 struct fw_cfg {
 	uint64_t ram_bytes;
 	uint16_t cpus;
@@ -35,6 +50,7 @@ struct fw_cfg {
 	uint32_t offset;
 	uint32_t dma_high; /* of the address, until its low half comes */
 	struct fw_cfg_memory memory;
+	struct fw_cfg_linux os;
 	unsigned files;
 	struct fw_cfg_file file[FW_CFG_FILES];
 	uint8_t directory[4 + FW_CFG_FILES * (8 + FW_CFG_NAME)];
@@ -46,6 +62,9 @@ extern const struct bus_ops fw_cfg_dma_ops; /* 8 ports at 0x514 */
 void fw_cfg_init(struct fw_cfg *f, uint64_t ram_bytes, unsigned cpus, const struct fw_cfg_memory *memory);
 /** Power-on: item 0 is selected. */
 void fw_cfg_reset(struct fw_cfg *f);
+
+/** The kernel that the numbered items tell of. setup: the 16-bit part with its header, as a boot loader fills it in. */
+void fw_cfg_set_linux(struct fw_cfg *f, const struct fw_cfg_linux *os);
 
 /** Adds a file; name and data stay the caller's and must stay. Returns 0, -ENOSPC, or -EINVAL for a name that is too long. */
 int fw_cfg_add(struct fw_cfg *f, const char *name, const void *data, uint32_t len);

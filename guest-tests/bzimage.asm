@@ -1,5 +1,5 @@
 ; A kernel by Linux's boot protocol (Documentation/x86/boot.rst) that checks what its entry finds and says so on COM1. ENTRY: 32 or 64,
-; the entry that it has; the other one says FAIL.
+; the entry that it has beside the 16-bit one; the other one says FAIL.
 COM1	equ 0x3f8
 EXIT	equ 0xf4
 LOAD	equ 0x200000
@@ -31,6 +31,71 @@ org 0
 	dd ROOM				; init_size
 	times 0x268 - ($ - $$) db 0
 header_end:
+
+; ---- the 16-bit entry, for who is booted by firmware. Offsets are from DS, which is where the file lies; CS is 0x20 more.
+%macro CHECK16 2
+	mov si, %%name
+	j%2 fail16
+	jmp short %%on
+%%name:	db %1, 10, 0
+%%on:
+%endmacro
+	cld
+	mov ax, cs
+	sub ax, 0x20
+	mov bx, ds
+	cmp ax, bx
+	CHECK16 "CS", ne
+	smsw ax
+	test al, 1
+	CHECK16 "PE", nz
+	cmp byte [0x210], 0
+	CHECK16 "type_of_loader", e
+	test byte [0x211], 0x80
+	CHECK16 "loadflags", z
+	cmp dword [0x218], 0x100000
+	CHECK16 "ramdisk_image", b
+	cmp dword [0x21c], 9		; "initramfs"
+	CHECK16 "ramdisk_size", ne
+	mov eax, [0x228]
+	shr eax, 4
+	mov es, ax
+	cmp dword [es:0], "argu"
+	CHECK16 "the command line", ne
+	int 0x12			; the BIOS is there: KiB of memory, and text mode 3
+	cmp ax, 512
+	CHECK16 "INT 12", b
+	mov ah, 0x0f
+	int 0x10
+	cmp al, 3
+	CHECK16 "INT 10", ne
+	mov si, passed16
+	call print16
+	xor eax, eax
+	jmp end16
+fail16:	push si
+	mov si, failed16
+	call print16
+	pop si
+	call print16
+	mov eax, 1
+end16:	mov dx, EXIT
+	out dx, eax
+	hlt
+print16:
+	mov dx, COM1 + 5
+	in al, dx
+	test al, 0x20
+	jz print16
+	lodsb
+	test al, al
+	jz .end
+	mov dx, COM1
+	out dx, al
+	jmp print16
+.end:	ret
+passed16: db "PASS bzimage-16", 10, 0
+failed16: db "FAIL bzimage: wrong ", 0
 	times 0x400 - ($ - $$) db 0
 
 ; ---- the 32-bit code, from LOAD on. FIX: an address as it is there.

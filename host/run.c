@@ -11,6 +11,7 @@
 
 #include "host/attend.h"
 #include "host/commands.h"
+#include "host/firmware.h"
 #include "host/kernelcheck.h"
 #include "host/machine.h"
 #include "host/options.h"
@@ -41,7 +42,7 @@ static int open_input(const char *path, const char *what, size_t *size)
 	return fd;
 }
 
-static int check_guest(const struct options *o, uint64_t *top)
+static int check_guest(struct options *o, uint64_t *top)
 {
 	struct kernel_info info;
 	size_t size;
@@ -64,10 +65,10 @@ static int check_guest(const struct options *o, uint64_t *top)
 		return EXIT_USAGE;
 	}
 	*top = info.top;
-	return 0;
+	return info.kind == KERNEL_FIRMWARE ? firmware_add_roms(o) : 0;
 }
 
-static int check_inputs(const struct options *o)
+static int check_inputs(struct options *o)
 {
 	uint64_t total;
 	size_t size;

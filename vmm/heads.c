@@ -95,7 +95,20 @@ static int add_vga(struct vm *vm)
 	if (!picture)
 		picture = frames_alloc((VGA_TEXT_BYTES + PAGE_MASK) >> PAGE_SHIFT, 1);
 	vm->text.picture = (uint8_t *)(uintptr_t)picture;
-	return picture ? bus_add(&vm->bus, BUS_PIO, VGA_PORT, VGA_PORTS, &vga_ops, &vm->view[0].display.vga) : -ENOMEM;
+	if (!picture)
+		return -ENOMEM;
+	if (bus_add(&vm->bus, BUS_PIO, VGA_PORT, VGA_PORTS, &vga_ops, &vm->view[0].display.vga))
+		return -ENOSPC;
+	if (!bus_add(&vm->bus, BUS_PIO, BOCHS_DISPLAY_PORT, BOCHS_DISPLAY_PORTS, &bochs_display_port_ops, &vm->view[0].display))
+		return 0;
+	(void)bus_remove(&vm->bus, BUS_PIO, VGA_PORT);
+	return -ENOSPC;
+}
+
+static void remove_vga(struct vm *vm)
+{
+	(void)bus_remove(&vm->bus, BUS_PIO, VGA_PORT);
+	(void)bus_remove(&vm->bus, BUS_PIO, BOCHS_DISPLAY_PORT);
 }
 
 int heads_plug(struct vm *vm, unsigned n, unsigned width, unsigned height)
@@ -141,7 +154,7 @@ void heads_unplug(struct vm *vm, unsigned n, struct display_tx *tx)
 		return;
 	(void)dtx_mode(tx, n, &off, NULL, 0, NULL, 0);
 	if (!n)
-		(void)bus_remove(&vm->bus, BUS_PIO, VGA_PORT);
+		remove_vga(vm);
 	pci_remove(pc_pci(vm->pc), head_slot(n)); /* and through on_place, its memory */
 	drop_range(vm, w);			  /* of a text mode: that is elsewhere */
 	acpi_pcihp_gone(pc_pcihp(vm->pc), head_slot(n));

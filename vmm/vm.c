@@ -10,6 +10,7 @@
 #include "vmm/cpu.h"
 #include "vmm/exit.h"
 #include "vmm/firmware.h"
+#include "vmm/firmware_files.h"
 #include "vmm/fpu.h"
 #include "vmm/hotplug.h"
 #include "vmm/hw/hw.h"
@@ -320,6 +321,8 @@ struct vm *vm_create(struct cpu *cpu, const struct vcpu_ops *ops, const struct b
 		return NULL;
 	}
 	firmware_make(vm);
+	if (vm->firmware && firmware_files(vm, why, why_len))
+		return NULL;
 	if (heads_make(vm, opt->heads, why, why_len))
 		return NULL;
 	hotplug_init(vm);

@@ -222,6 +222,39 @@ static void test_palette(void **state)
 	assert_int_equal(head.palette[7], 0x12fe80);
 }
 
+/* The ports of the Bochs VBE extensions: versions are written and read back, a mode is set and shown. */
+static void test_ports(void **state)
+{
+	static const uint16_t mode[][2] = { { 4, 0 }, { 1, 640 }, { 2, 480 }, { 3, 32 }, { 4, 0x41 } };
+
+	(void)state;
+	assert_int_equal(bus_add(&bus, BUS_PIO, BOCHS_DISPLAY_PORT, BOCHS_DISPLAY_PORTS, &bochs_display_port_ops, &dev), 0);
+	for (unsigned id = 0xb0c0; id <= 0xb0c5; id++) {
+		bus_write(&bus, BUS_PIO, 0x1ce, 2, 0);
+		bus_write(&bus, BUS_PIO, 0x1cf, 2, id);
+		assert_int_equal(bus_read(&bus, BUS_PIO, 0x1cf, 2), id);
+	}
+	bus_write(&bus, BUS_PIO, 0x1cf, 2, 0xb0c6);
+	assert_int_equal(bus_read(&bus, BUS_PIO, 0x1d0, 2), 0xb0c5);
+	assert_int_equal(in(DISPI_ID), 0xb0c5);
+	for (unsigned i = 0; i < 5; i++) {
+		bus_write(&bus, BUS_PIO, 0x1ce, 2, mode[i][0]);
+		bus_write(&bus, BUS_PIO, 0x1d0, 2, mode[i][1]);
+	}
+	expect_scanout(640, 480, 32, 2560, 0);
+	assert_int_equal(in(DISPI_XRES), 640);
+	bus_write(&bus, BUS_PIO, 0x1ce, 2, 0x0a);
+	assert_int_equal(bus_read(&bus, BUS_PIO, 0x1cf, 2), VRAM >> 16);
+	for (unsigned i = DISPI_COUNT; i < 0x10000; i += 97) { /* none of these exist */
+		bus_write(&bus, BUS_PIO, 0x1ce, 2, i);
+		bus_write(&bus, BUS_PIO, 0x1cf, 2, 0xffff);
+		assert_int_equal(bus_read(&bus, BUS_PIO, 0x1cf, 2), 0);
+	}
+	bus_write(&bus, BUS_PIO, 0x1cf, 1, 1);
+	assert_int_equal(bus_read(&bus, BUS_PIO, 0x1cf, 1), 0xff);
+	expect_scanout(640, 480, 32, 2560, 0);
+}
+
 static void test_edid(void **state)
 {
 	uint8_t sum = 0, e[128];
@@ -290,7 +323,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_identity, setup), cmocka_unit_test_setup(test_linux, setup),
 		cmocka_unit_test_setup(test_depths, setup),   cmocka_unit_test_setup(test_palette, setup),
-		cmocka_unit_test_setup(test_edid, setup),     cmocka_unit_test_setup(test_hostile, setup),
+		cmocka_unit_test_setup(test_edid, setup),     cmocka_unit_test_setup(test_ports, setup),
+		cmocka_unit_test_setup(test_hostile, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,30 @@ static void test_items(void **state)
 	assert_int_equal(bus_read(&bus, BUS_PIO, 0x511, 1), 'E');
 }
 
+/* A kernel's parts under their numbers; where there is none they have no bytes. */
+static void test_linux(void **state)
+{
+	static const struct fw_cfg_linux os = { { "setup", 5 }, { "kernel", 6 }, { "initrd!", 7 }, { "console", 8 }, 0x123000 };
+
+	(void)state;
+	expect(0x08, "\0\0\0\0", 4);
+	expect(0x11, "", 0);
+	fw_cfg_set_linux(&f, &os);
+	expect(0x07, "\0\0\x10\0", 4);
+	expect(0x08, "\6\0\0\0", 4);
+	expect(0x0a, "\0\x30\x12\0", 4);
+	expect(0x0b, "\7\0\0\0", 4);
+	expect(0x11, "kernel", 6);
+	expect(0x12, "initrd!", 7);
+	expect(0x14, "\x08\0\0\0", 4);
+	expect(0x15, "console", 8);
+	expect(0x16, "\0\0\1\0", 4);
+	expect(0x17, "\5\0\0\0", 4);
+	expect(0x18, "setup", 5);
+	expect(0x09, "", 0); /* between them */
+	expect(0x0d, "", 0);
+}
+
 /* The directory: a big-endian count, then for each file its size, selector, two zeros and its name. */
 static void test_directory(void **state)
 {
@@ -214,9 +238,9 @@ static void test_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_items, setup),     cmocka_unit_test_setup(test_directory, setup),
-		cmocka_unit_test_setup(test_dma, setup),       cmocka_unit_test_setup(test_noise, setup),
-		cmocka_unit_test_setup(test_dma_noise, setup),
+		cmocka_unit_test_setup(test_items, setup),     cmocka_unit_test_setup(test_linux, setup),
+		cmocka_unit_test_setup(test_directory, setup), cmocka_unit_test_setup(test_dma, setup),
+		cmocka_unit_test_setup(test_noise, setup),     cmocka_unit_test_setup(test_dma_noise, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
