@@ -34,3 +34,40 @@ linux_draw_bochs_hap() { draw_test linux-draw-bochs-hap bochs; }
 linux_draw_bochs_shadow() { draw_test linux-draw-bochs-shadow bochs --paging shadow; }
 linux_draw_bochs_svm_hap() { draw_test linux-draw-bochs-svm-hap bochs-svm; }
 linux_draw_bochs_svm_shadow() { draw_test linux-draw-bochs-svm-shadow bochs-svm --paging shadow; }
+
+# counter FILE NAME: the VMM's counter of that name in what `ctl --json stats` told.
+counter() { sed -n "s/.*\"vmm\":.*\"$2\":\([0-9]*\).*/\1/p" "$1"; }
+
+# Linux at its prompts, with four heads and without the console's blinking cursor: the VMM is left alone, and so is the line.
+idle_test() { # LABEL OPTIONS...
+  local label=$1 dir=$OUT/$1 why='' pid ns exits shown last='' _
+  shift
+  have_linux "$label" || return
+  mkdir -p "$dir"
+  "$TESSERA" run "$BUILD/linux/vmlinuz" --initrd "$BUILD/linux/initrd" --machine qemu --memory 512 --timeout 240 --view none \
+    --heads 1024x768,800x600,640x480,1280x720 --control "$dir/sock" --log "$dir/vmm.log" "$@" \
+    -- console=tty0 console=ttyS0,115200 quiet vt.global_cursor_default=0 >"$dir/out.txt" 2>"$dir/err.txt" </dev/null &
+  pid=$!
+  for _ in $(seq 170); do grep -q 'this is COM1' "$dir/out.txt" && break; sleep 1; done
+  for _ in $(seq 20); do # until all is drawn and sent
+    sleep 3
+    "$TESSERA" ctl --control "$dir/sock" --json stats >"$dir/before.json" 2>>"$dir/err.txt"
+    [ "$(counter "$dir/before.json" display)" != "$last" ] || break
+    last=$(counter "$dir/before.json" display)
+  done
+  sleep 10
+  "$TESSERA" ctl --control "$dir/sock" --json stats >"$dir/after.json" 2>>"$dir/err.txt" || why="ctl stats"
+  "$TESSERA" ctl --control "$dir/sock" quit >>"$dir/err.txt" 2>&1 || why="ctl quit"
+  wait $pid
+  if [ -z "$why" ]; then
+    ns=$(($(counter "$dir/after.json" guest_ns) - $(counter "$dir/before.json" guest_ns)))
+    exits=$((($(counter "$dir/after.json" total) - $(counter "$dir/before.json" total)) * 1000000 / (ns / 1000)))
+    shown=$(($(counter "$dir/after.json" display) - $(counter "$dir/before.json" display)))
+    echo "$exits exits a second, $shown bytes of pictures in $((ns / 1000000)) ms" >"$dir/idle.txt"
+    [ "$exits" -lt 300 ] && [ "$shown" = 0 ] || why=$(cat "$dir/idle.txt")
+  fi
+  result "$label" "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+}
+
+e2e_linux_idle() { idle_test e2e-linux-idle; }
+linux_idle_shadow() { idle_test linux-idle-shadow --paging shadow; }
