@@ -24,8 +24,8 @@
 #define PARTS 100 /* a measurement takes 1/PARTS of a second */
 #define PIT_COUNT (PIT_HZ / PARTS)
 #define SPIN_MAX 5000000 /* reads of a clock in that time, by far */
-#define ROUNDS_SOUND 3
-#define ROUNDS_MAX 12
+#define ROUNDS_MAX 200
+#define EXACT 4000 /* known to 1 part in this is well known */
 #define TSC_HZ_MIN 100000u
 #define TSC_HZ_MAX 100000000000ull
 
@@ -50,23 +50,21 @@ uint64_t time_of_ticks(uint64_t ticks)
 }
 
 /*
- * One measurement. When the clock is read, something may come between (SMM, a host that runs someone else): the TSC is read on both
- * sides, and the width of both ends tells how far the result can be trusted.
+ * One measurement, between two limits. When a clock is read, something may come between (SMM, a host that runs someone else, for longer
+ * than the measurement itself): the TSC is read on both sides of both ends. Of several measurements, what lies in all of them is true.
  */
-struct sample {
-	uint64_t hz; /* 0: the clock does not work */
-	bool sound;  /* both ends known to within 1/1000 */
+struct span {
+	uint64_t low, high; /* Hz; high 0: the clock does not work */
 };
 
-static struct sample sample(uint64_t start, uint64_t started, uint64_t before_end, uint64_t end, uint64_t clock_hz, uint64_t counts)
+static struct span span(uint64_t start, uint64_t started, uint64_t before_end, uint64_t end, uint64_t clock_hz, uint64_t counts)
 {
-	uint64_t ticks = ((end - start) + (before_end - started)) / 2, doubt = (started - start) + (end - before_end);
-	return (struct sample){ .hz = ticks * clock_hz / counts, .sound = doubt < ticks / 1000 };
+	return (struct span){ (before_end - started) * clock_hz / counts, (end - start) * clock_hz / counts + 1 };
 }
 
-static struct sample measure_pit(void)
+static struct span measure_pit(void)
 {
-	struct sample s = { 0 };
+	struct span s = { 0 };
 	uint8_t saved = inb(PORT_B);
 	outb(PORT_B, (saved & ~PORT_B_SPEAKER) | PORT_B_GATE2);
 	outb(PIT_CONTROL, PIT_CHANNEL2_MODE0);
@@ -75,11 +73,10 @@ static struct sample measure_pit(void)
 	outb(PIT_CHANNEL2, PIT_COUNT >> 8);
 	uint64_t started = rdtsc(), last = started;
 	if (!(inb(PORT_B) & PORT_B_OUT2)) {
-		for (unsigned i = 0; i < SPIN_MAX && !s.hz; i++) {
-			bool done = inb(PORT_B) & PORT_B_OUT2;
+		for (unsigned i = 0; i < SPIN_MAX && !s.high; i++) {
 			uint64_t now = rdtsc();
-			if (done)
-				s = sample(start, started, last, now, PIT_HZ, PIT_COUNT);
+			if (inb(PORT_B) & PORT_B_OUT2)
+				s = span(start, started, last, rdtsc(), PIT_HZ, PIT_COUNT);
 			last = now;
 		}
 	}
@@ -92,16 +89,15 @@ struct counter {
 	uint64_t hz, mask;
 };
 
-static struct sample measure_counter(const struct counter *c)
+static struct span measure_counter(const struct counter *c)
 {
-	uint64_t start = rdtsc(), first = c->read(), started = rdtsc(), last = started, wait = c->hz / PARTS;
+	uint64_t start = rdtsc(), first = c->read(), started = rdtsc(), wait = c->hz / PARTS;
 	for (unsigned i = 0; i < SPIN_MAX; i++) {
-		uint64_t passed = (c->read() - first) & c->mask, now = rdtsc();
-		if (passed >= wait)
-			return sample(start, started, last, now, c->hz, passed);
-		last = now;
+		uint64_t before = rdtsc(), passed = (c->read() - first) & c->mask, after = rdtsc();
+		if (passed >= wait) /* give or take one: it was read between two of its own ticks, twice */
+			return (struct span){ (before - started) * c->hz / (passed + 1), (after - start) * c->hz / (passed - 1) };
 	}
-	return (struct sample){ 0 };
+	return (struct span){ 0 };
 }
 
 static uint16_t pm_port;
@@ -130,36 +126,36 @@ static uint64_t hpet_start(uint64_t base)
 	return 1000000000000000ull / period;
 }
 
-/* The smallest of the sound ones: whatever still disturbs a measurement makes it longer. Of none sound, the smallest. */
 static uint64_t measure_clock(const struct counter *c)
 {
-	uint64_t best = 0;
-	unsigned sound = 0;
-	for (unsigned i = 0; i < ROUNDS_MAX && sound < ROUNDS_SOUND; i++) {
-		struct sample s = c ? measure_counter(c) : measure_pit();
-		if (!s.hz)
+	struct span all = { 0, UINT64_MAX };
+	for (unsigned i = 0; i < ROUNDS_MAX && all.high - all.low > all.high / EXACT; i++) {
+		struct span s = c ? measure_counter(c) : measure_pit();
+		if (!s.high)
 			return 0;
-		if (s.sound && !sound++)
-			best = s.hz;
-		else if ((s.sound || !sound) && (!best || s.hz < best))
-			best = s.hz;
+		if (s.low > all.high || s.high < all.low) /* one of them is wrong, as when a counter wraps unseen */
+			all = (struct span){ 0, UINT64_MAX };
+		all.low = s.low > all.low ? s.low : all.low;
+		all.high = s.high < all.high ? s.high : all.high;
 	}
+	uint64_t best = all.low + (all.high - all.low) / 2;
 	return best >= TSC_HZ_MIN && best <= TSC_HZ_MAX ? best : 0;
 }
 
+/* Counters first: to read one takes an instant, and anything may come between two readings. The PIT must be watched as it ends. */
 static const char *measure(const struct boot_info *bi)
 {
 	struct counter c = { pm_read, PM_TIMER_HZ, bi->pm_timer_32 ? 0xffffffff : 0xffffff };
-	hz = measure_clock(NULL);
-	if (hz)
-		return "PIT";
 	pm_port = bi->pm_timer_port;
 	hz = pm_port ? measure_clock(&c) : 0;
 	if (hz)
 		return "ACPI timer";
 	c = (struct counter){ hpet_read, hpet_start(bi->hpet_base), 0xffffffff };
 	hz = c.hz ? measure_clock(&c) : 0;
-	return hz ? "HPET" : NULL;
+	if (hz)
+		return "HPET";
+	hz = measure_clock(NULL);
+	return hz ? "PIT" : NULL;
 }
 
 int time_init(const struct boot_info *bi)
