@@ -27,6 +27,11 @@ test: all $(UNIT_BIN) $(BUILD)/tests/pngcrc
 	@$(MAKE) --no-print-directory linux-files || echo "make test: no Linux to test with; that test is skipped"
 	@BUILD=$(BUILD) ONLY="$(ONLY)" bash tests/run
 
+.PHONY: test-time
+test-time: all
+	@$(MAKE) --no-print-directory linux-files || true
+	@BUILD=$(BUILD) bash tests/time
+
 .PHONY: bench pictures
 pictures: all
 	@sh tests/tools/deps.sh $(DEPS_TEST)
@@ -39,7 +44,7 @@ SOURCES := $(wildcard boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[c
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck -x bench/run tests/run tests/views.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
+	shellcheck -x bench/run tests/run tests/time tests/views.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests
 
@@ -65,6 +70,7 @@ help:
 	@echo "make test [ONLY=PATTERN]   all tests; unit: only the host's"
 	@echo "make test-nested [ONLY=PATTERN MACHINES=svm|vmx]   the VMM under QEMU/KVM, in QEMU TCG and in Bochs"
 	@echo "make test-linux [ONLY=PATTERN]   Debian's Linux on every machine, heads plugged and unplugged 50 times: takes hours"
+	@echo "make test-time        a minute of the guest's time against the host's clock"
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json"
 	@echo "make pictures         those of the README, anew"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"
