@@ -42,6 +42,8 @@ int exit_cr_operands(struct vcpu *v, struct vm_exit *x);
 
 /** Makes the answers to CPUID; before the guest runs, and after cpu->features. */
 void cpuid_setup(const struct vcpu *v);
+/** The local APIC was switched on or off: CPUID tells of it only while it is on (SDM vol. 3, 11.4.3). */
+void cpuid_apic(const struct vcpu *v);
 /** What the guest is offered (exit_cpuid.c): XCR0 and CR4 bits that it may set. */
 uint64_t cpuid_xcr0_mask(void);
 uint64_t cpuid_cr4_mask(const struct vcpu *v);

@@ -14,9 +14,10 @@ int apic_base_get(struct vcpu *v, uint64_t *value)
 
 int apic_base_set(struct vcpu *v, uint64_t value)
 {
-	if (value >> v->cpu->features.phys_bits)
+	if (value >> v->cpu->features.phys_bits || vlapic_set_base(pc_vlapic(v->vm->pc), value))
 		return -EINVAL;
-	return vlapic_set_base(pc_vlapic(v->vm->pc), value);
+	cpuid_apic(v);
+	return 0;
 }
 
 int tsc_deadline_get(struct vcpu *v, uint64_t *value)

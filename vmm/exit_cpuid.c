@@ -65,22 +65,6 @@ static void leaf_1(const struct vcpu *v, uint32_t r[4])
 		r[2] &= ~(BIT(12) | BIT(26) | BIT(28) | BIT(29)); /* no XSAVE, so no AVX, FMA, F16C */
 }
 
-#define EDX_APIC BIT(9)
-
-/* The APIC's bit is its enable bit (SDM vol. 3, 11.4.3). */
-static void live_1(struct vcpu *v)
-{
-	if (vlapic_enabled(pc_vlapic(v->vm->pc)))
-		v->gpr[RDX] |= EDX_APIC;
-}
-
-/* AMD's CPUs have it here once more. */
-static void live_ext1(struct vcpu *v)
-{
-	if (v->cpu->features.virt == VIRT_SVM && vlapic_enabled(pc_vlapic(v->vm->pc)))
-		v->gpr[RDX] |= EDX_APIC;
-}
-
 /* Topology: one thread in one core, x2APIC id 0. */
 static void leaf_b0(const struct vcpu *v, uint32_t r[4])
 {
@@ -208,7 +192,7 @@ static void leaf_ext8(const struct vcpu *v, uint32_t r[4])
 
 static const struct cpuid_rule rules[] = {
 	{ 0, ANY, ALL, leaf_0, NULL },
-	{ 1, ANY, { ~0u, 0x0000ff00, F1_ECX, F1_EDX }, leaf_1, live_1 },
+	{ 1, ANY, { ~0u, 0x0000ff00, F1_ECX, F1_EDX }, leaf_1, NULL },
 	{ 2, ANY, ALL, NULL, NULL },
 	{ 4, 0, ALL, leaf_4, NULL },
 	{ 4, 1, ALL, leaf_4, NULL },
@@ -225,7 +209,7 @@ static const struct cpuid_rule rules[] = {
 	{ 0x40000000, ANY, { 0 }, leaf_hyper0, NULL },
 	{ 0x40000001, ANY, { 0 }, leaf_hyper1, head_count },
 	{ 0x80000000, ANY, ALL, leaf_ext0, NULL },
-	{ 0x80000001, ANY, { ~0u, 0, FE1_ECX, FE1_EDX }, NULL, live_ext1 },
+	{ 0x80000001, ANY, { ~0u, 0, FE1_ECX, FE1_EDX }, NULL, NULL },
 	{ 0x80000002, ANY, ALL, NULL, NULL },
 	{ 0x80000003, ANY, ALL, NULL, NULL },
 	{ 0x80000004, ANY, ALL, NULL, NULL },
@@ -302,6 +286,24 @@ void cpuid_setup(const struct vcpu *v)
 			first->varied = true;
 		}
 	}
+}
+
+#define EDX_APIC BIT(9)
+
+static void apic_bit(uint32_t leaf, bool on)
+{
+	uint32_t *edx = &answers[*place_of(leaf) - answers].r[3];
+
+	*edx = on ? *edx | EDX_APIC : *edx & ~EDX_APIC;
+}
+
+void cpuid_apic(const struct vcpu *v)
+{
+	bool on = vlapic_enabled(pc_vlapic(v->vm->pc));
+
+	apic_bit(1, on);
+	if (v->cpu->features.virt == VIRT_SVM) /* AMD's CPUs have it there once more */
+		apic_bit(0x80000001, on);
 }
 
 /* The guest never changes OSXSAVE without an exit, so v->cr4 has it right also while the group is not available. */

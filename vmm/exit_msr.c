@@ -93,6 +93,9 @@ static bool cpu_is_amd(void)
 }
 
 static const struct msr_rule rules[] = {
+	/* By far the most often used first. */
+	{ .msr = MSR_TSC_DEADLINE, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = tsc_deadline_get, .set = tsc_deadline_set },
+	{ .msr = MSR_X2APIC_BASE, .last = MSR_X2APIC_BASE + 0xff, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = x2apic_get, .set = x2apic_set },
 	{ .msr = MSR_EFER, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = efer_get, .set = efer_set },
 	{ .msr = MSR_PAT, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = pat_get, .set = pat_set },
 	{ .msr = MSR_TSC, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = tsc_get, .set = tsc_set },
@@ -109,8 +112,6 @@ static const struct msr_rule rules[] = {
 	{ .msr = MSR_TSC_AUX, .read = MSR_PASS, .write = MSR_PASS, .when = cpuid_has_tsc_aux },
 	{ .msr = MSR_DEBUGCTL, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = debugctl_get, .set = debugctl_set },
 	{ .msr = MSR_APIC_BASE, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = apic_base_get, .set = apic_base_set },
-	{ .msr = MSR_TSC_DEADLINE, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = tsc_deadline_get, .set = tsc_deadline_set },
-	{ .msr = MSR_X2APIC_BASE, .last = MSR_X2APIC_BASE + 0xff, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = x2apic_get, .set = x2apic_set },
 	/* Read by firmware and kernels without asking CPUID: harmless constants. */
 	{ .msr = MSR_PLATFORM_ID, .read = MSR_VALUE },
 	{ .msr = MSR_BIOS_SIGN_ID, .read = MSR_VALUE, .write = MSR_VALUE },

@@ -416,6 +416,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	}
 	hypercall_dirty_reset(vm);
 	pc_reset(vm->pc);
+	cpuid_apic(vm->vcpu);
 	for (unsigned i = 0; i < vm->mem.count; i++)
 		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
 	hotplug_reset(vm);
