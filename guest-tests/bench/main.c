@@ -121,6 +121,47 @@ static uint64_t call_trip(uint64_t number)
 	return rdtsc() - from;
 }
 
+/* ---- the local APIC, which interrupts end at */
+
+#define APIC_REGISTER(offset) (*(volatile uint32_t *)(0xfee00000ull + (offset)))
+#define APIC_TPR 0x80u
+#define APIC_EOI 0xb0u
+#define MSR_X2APIC_EOI 0x80b
+#define BASE_X2APIC (1u << 10)
+
+static uint64_t apic_trip(uint64_t offset)
+{
+	uint64_t from = rdtsc();
+
+	APIC_REGISTER(offset) = 0;
+	return rdtsc() - from;
+}
+
+static uint64_t cr8_trip(uint64_t value)
+{
+	uint64_t from = rdtsc();
+
+	write_cr8(value);
+	return rdtsc() - from;
+}
+
+static uint64_t wrmsr_trip(uint64_t msr)
+{
+	uint64_t from = rdtsc();
+
+	wrmsr((uint32_t)msr, 0);
+	return rdtsc() - from;
+}
+
+static void bench_apic(void)
+{
+	bench_row("apic_eoi", NULL, apic_trip, APIC_EOI);
+	bench_row("apic_tpr", NULL, apic_trip, APIC_TPR);
+	bench_row("cr8_write", NULL, cr8_trip, 0);
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | BASE_X2APIC);
+	bench_row("x2apic_eoi", NULL, wrmsr_trip, MSR_X2APIC_EOI);
+}
+
 int main(void)
 {
 	guest_init();
@@ -133,6 +174,7 @@ int main(void)
 	bench_row("io_exit", NULL, port_trip, 0x80);
 	bench_row("hypercall", NULL, call_trip, HC_GET_VERSION);
 	bench_tracking();
+	bench_apic();
 	for (unsigned i = 0; i < row_count; i++)
 		print("bench %s %lu exits=%lu vmcs=%lu flushes=%lu\n", rows[i].name, rows[i].cost.ticks, rows[i].cost.exits,
 		      rows[i].cost.vmcs, rows[i].cost.flushes);
