@@ -61,10 +61,10 @@ view_line() { # DIR CHARDEV DEVICE: DEVICE - is the tty that QEMU names
 }
 
 e2e_view() {
-  local dir=$OUT/e2e-view
+  local dir=$OUT/e2e-view port=$((20000 + $$ % 10000))
   mkdir -p "$dir"
   {
-    view_line "$dir/tcp" socket,id=line,host=127.0.0.1,port=5931,server=on,wait=off tcp:127.0.0.1:5931
+    view_line "$dir/tcp" socket,id=line,host=127.0.0.1,port=$port,server=on,wait=off tcp:127.0.0.1:$port
     view_line "$dir/unix" "socket,id=line,path=$dir/line,server=on,wait=off" "unix:$dir/line"
     view_line "$dir/tty" pty,id=line -
   } >"$dir/why.txt" 2>&1
@@ -94,27 +94,29 @@ http_status() { curl -s -o /dev/null -w '%{http_code}' --max-time 10 --path-as-i
 # Headless Chromium opens the page, gives the password, sees four heads as they are, clicks, types, and sees the echo. Requests that no page of
 # ours makes are refused.
 e2e_web() {
-  local dir=$OUT/e2e-web why='' url=http://127.0.0.1:6177 one _
+  local dir=$OUT/e2e-web why='' url port one _
   mkdir -p "$dir"
   echo pass-wrd >"$dir/password"
-  echo_guest "$dir" web --listen 127.0.0.1:6177 --password-file "$dir/password" || why="the guest is not ready"
-  grep -q "the heads: $url/" "$dir/err.txt" || why="the address is not said"
-  /usr/bin/python3 tests/tools/browser.py $url/ 4 "'$TESSERA' ctl --control '$dir/sock' heads" --password pass-wrd --click 2 --type 'Echo!' \
+  echo_guest "$dir" web --password-file "$dir/password" || why="the guest is not ready"
+  url=$(sed -n 's/^tessera: the heads: \(.*\)\/$/\1/p' "$dir/err.txt")
+  port=${url##*:}
+  [ "${url%:*}" = http://127.0.0.1 ] || why="the address is not said"
+  /usr/bin/python3 tests/tools/browser.py "$url/" 4 "'$TESSERA' ctl --control '$dir/sock' heads" --password pass-wrd --click 2 --type 'Echo!' \
     --shot "$dir/page.png" >"$dir/browser.txt" 2>&1 || why="the browser: $(tail -n 1 "$dir/browser.txt")"
-  [ "$(http_status $url/status.json)" = 200 ] || why="status.json"
-  [ "$(http_status $url/../../tessera.elf)" = 404 ] || why="a path that leads out"
-  [ "$(http_status $url/stamp)" = 404 ] || why="a file of no type"
-  [ "$(http_status -X POST -d x $url/)" = 405 ] || why="POST"
-  [ "$(http_status -H 'Host: evil.example' $url/)" = 403 ] || why="a foreign name"
+  [ "$(http_status "$url/status.json")" = 200 ] || why="status.json"
+  [ "$(http_status "$url/../../tessera.elf")" = 404 ] || why="a path that leads out"
+  [ "$(http_status "$url/stamp")" = 404 ] || why="a file of no type"
+  [ "$(http_status -X POST -d x "$url/")" = 405 ] || why="POST"
+  [ "$(http_status -H 'Host: evil.example' "$url/")" = 403 ] || why="a foreign name"
   for one in 'Origin: http://evil.example' 'X: no origin'; do
-    [ "$(http_status -H 'Upgrade: websocket' -H 'Connection: Upgrade' -H "$one" $url/head/0)" = 403 ] || why="a WebSocket of a foreign page"
+    [ "$(http_status -H 'Upgrade: websocket' -H 'Connection: Upgrade' -H "$one" "$url/head/0")" = 403 ] || why="a WebSocket of a foreign page"
   done
   # What is no request, and requests without end on more connections than are served at a time, keep nobody else waiting for long.
-  timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/6177 && head -c 1000000 /dev/urandom >&3' 2>/dev/null
+  timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port && head -c 1000000 /dev/urandom >&3" 2>/dev/null
   for _ in $(seq 40); do
-    timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/6177 && printf "GET /" >&3 && sleep 15' 2>/dev/null &
+    timeout 20 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port && printf 'GET /' >&3 && sleep 15" 2>/dev/null &
   done
-  [ "$(http_status --max-time 20 $url/)" = 200 ] || why="many idle connections"
+  [ "$(http_status --max-time 20 "$url/")" = 200 ] || why="many idle connections"
   end_echo_guest "$dir" >"$dir/end.txt" || why=${why:-$(head -n 1 "$dir/end.txt")}
   [ "$(grep -c '^key \(2a\|12\|2e\|23\|18\|02\)' "$dir/out.txt")" = 7 ] || why=${why:-"not the keys that were typed"}
   grep -q '^buttons 1' "$dir/out.txt" || why=${why:-"no click"}
@@ -147,10 +149,11 @@ e2e_vnc() (
   dir=$OUT/e2e-vnc why='' window=
   mkdir -p "$dir"
   echo secret >"$dir/password"
-  echo_guest "$dir" vnc --listen 127.0.0.1:5985 --password-file "$dir/password" || why="the guest is not ready"
+  echo_guest "$dir" vnc --password-file "$dir/password" || why="the guest is not ready"
+  at=$(sed -n 's/^tessera: head 1: vncviewer //p' "$dir/err.txt") # ADDRESS:PORT
   start_x "$dir" || why="no X server"
   VNC_PASSWORD=secret timeout 100 xtigervncviewer -geometry 1024x768+0+0 -RemoteResize=0 -DotWhenNoCursor=0 -MenuKey= -ReconnectOnError=0 \
-    127.0.0.1::5986 >"$dir/viewer.txt" 2>&1 &
+    "${at%:*}::${at##*:}" >"$dir/viewer.txt" 2>&1 &
   viewer=$!
   window=$(timeout 30 xdotool search --sync --onlyvisible --name TigerVNC 2>>"$dir/err.txt" | head -n 1)
   [ -n "$window" ] || why="no viewer's window"
@@ -161,7 +164,7 @@ e2e_vnc() (
   window_shows "$window" "$dir/after.png" "$(head_crc "$dir" 1)" 2>>"$dir/err.txt" || why=${why:-"the picture after"}
   cmp -s "$dir/before.png" "$dir/after.png" && why=${why:-"no echo"}
   # Without the password nothing is shown: VNC authentication is all that is offered.
-  types=$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/5985 && head -c 12 <&3 >/dev/null && echo "RFB 003.008" >&3 && head -c 2 <&3' | od -An -tx1)
+  types=$(timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/${at##*:} && head -c 12 <&3 >/dev/null && echo 'RFB 003.008' >&3 && head -c 2 <&3" | od -An -tx1)
   [ "$types" = ' 01 02' ] || why=${why:-"security types$types"}
   end_echo_guest "$dir" >"$dir/end.txt" || why=${why:-$(head -n 1 "$dir/end.txt")}
   kill "$viewer" "$x_pid" 2>/dev/null

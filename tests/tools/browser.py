@@ -77,6 +77,10 @@ for (const m of document.querySelectorAll('.monitor')) {
 }
 return all;'''
 
+GIVE_PASSWORD = '''
+document.querySelector("#password input").value = arguments[0];
+document.querySelector("#password button").click();'''
+
 PIXELS = '''
 const c = document.querySelector(`.monitor[data-head="${arguments[0]}"] canvas`);
 const px = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
@@ -129,8 +133,11 @@ def main():
         browser.call('/url', {'url': o.url})
         if o.password:
             wait_for('the form for a password', lambda: browser.run('return !document.getElementById("password").hidden;'))
-            browser.run('document.querySelector("#password input").value = arguments[0]; document.querySelector("#password button").click();',
-                        o.password)
+            browser.run(GIVE_PASSWORD, 'not it')
+            wait_for('the refusal of a wrong password', lambda: browser.run('return !document.getElementById("wrong").hidden;'))
+            if browser.run(CANVASES):
+                raise TimeoutError('a head is shown without the password')
+            browser.run(GIVE_PASSWORD, o.password)
         wait_for(f'{o.heads} heads', lambda: len(browser.run(CANVASES)) == o.heads)
         lines = wait_for("the guest's pictures", lambda: same(browser, o.state, []))
         if o.click:

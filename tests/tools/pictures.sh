@@ -10,7 +10,9 @@ mkdir -p "$work" "$dir"
 for head in 0 1 2 3; do
   "$tessera" export "$work/demo.rec" "$dir/demo-head$head.png" --head $head
 done
-"$tessera" replay "$work/demo.rec" --speed max --view web --listen 127.0.0.1:6178 --serial null --control "$work/sock" --timeout 120 &
+"$tessera" replay "$work/demo.rec" --speed max --view web --serial null --control "$work/sock" --timeout 120 2>"$work/err" &
 replay=$!
 trap 'kill $replay' EXIT
-/usr/bin/python3 tests/tools/browser.py http://127.0.0.1:6178/ 4 "'$tessera' ctl --control '$work/sock' heads" --shot "$dir/web.png"
+"$tessera" wait --control "$work/sock" --still 500 --timeout 20
+url=$(sed -n 's/^tessera: the heads: //p' "$work/err")
+/usr/bin/python3 tests/tools/browser.py "$url" 4 "'$tessera' ctl --control '$work/sock' heads" --shot "$dir/web.png"
