@@ -72,5 +72,6 @@ help:
 	@echo "make test-linux [ONLY=PATTERN]   Debian's Linux on every machine, heads plugged and unplugged 50 times: takes hours"
 	@echo "make test-time        a minute of the guest's time against the host's clock"
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json"
+	@echo "make fuzz [SECONDS=60]  what reads hostile input, under libFuzzer, each so long"
 	@echo "make pictures         those of the README, anew"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"
