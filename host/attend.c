@@ -17,251 +17,10 @@
 #define SERIAL_KEPT (1u << 20)
 #define LOG_KEPT (64u << 10)
 #define BANNER_KEPT (16u << 10)
-#define STATS_US 5000000u /* for the VMM's last counters */
-#define QUIT_US 3000000u  /* for the emulator to go by itself */
 #define FLUSH_US 2000000u /* for the reader of our stdout */
 #define PANIC_QUIET_US 500000u
 #define SILENCE_US 10000000u /* then the VMM is asked whether it lives, as often */
 #define DEAD_US 45000000u    /* and is given up */
-
-static void set_phase(struct attend *a, enum phase phase, uint64_t limit_us)
-{
-	a->phase = phase;
-	a->phase_until_us = limit_us == UINT64_MAX ? UINT64_MAX : now_us() + limit_us;
-}
-
-/* ---- the ways to the end */
-
-static void leave(struct attend *a)
-{
-	if (a->phase >= PHASE_QUIT)
-		return;
-	record_flush(&a->recorder);
-	if (a->machine && session_request(&a->session, "quit", QUIT_US, NULL, NULL) == 0) {
-		set_phase(a, PHASE_QUIT, QUIT_US);
-		return;
-	}
-	if (!a->machine && !a->player)
-		link_bye(&a->session.link, 0);
-	set_phase(a, PHASE_OVER, 0);
-}
-
-static void on_last_stats(void *arg, int result, const char *text, size_t len)
-{
-	struct attend *a = arg;
-
-	if (result == 0) {
-		text_free(&a->vmm_stats);
-		text_add(&a->vmm_stats, text, len);
-	}
-	if (a->phase == PHASE_STATS)
-		leave(a);
-}
-
-/*
- * The guest ended, or time is up: the status is settled. The VMM's counters come as an answer on the control stream, so all that it
- * had to say before, above all its report, is here when they are.
- */
-static void finish(struct attend *a, int status)
-{
-	if (a->have_end)
-		return;
-	a->have_end = true;
-	a->status = status;
-	set_phase(a, PHASE_STATS, STATS_US);
-	if (session_request(&a->session, "stats", STATS_US, on_last_stats, a) < 0)
-		leave(a);
-}
-
-/* Something is broken: nothing more is to be had from the VMM. */
-static void fail(struct attend *a)
-{
-	a->status = EXIT_TOOL;
-	a->have_end = true;
-	attend_report(a);
-	set_phase(a, PHASE_OVER, 0);
-}
-
-/* ---- what the session tells */
-
-static void on_connected(void *arg)
-{
-	struct attend *a = arg;
-
-	if (!a->player)
-		say_more("connected to the VMM");
-	a->env.changed_us = now_us();
-	a->warned_silent = false;
-	if (a->phase == PHASE_HELLO)
-		set_phase(a, PHASE_RUN, UINT64_MAX);
-}
-
-static void lost_session(struct attend *a, unsigned reason)
-{
-	if (reason == LINK_BYE_VERSION) {
-		say("the VMM speaks another version of the protocol than this tool (%u)", LINK_VERSION);
-		fail(a);
-	} else if (a->machine) {
-		say("the VMM %s in the middle of the run", reason == LINK_BYE_NO_SESSION ? "started anew" : "ended the session");
-		fail(a);
-	} else {
-		say("the VMM %s; waiting for it", reason == LINK_BYE_NO_SESSION ? "started anew" : "ended the session");
-		a->restart = true; /* not from in here: the link is at work */
-	}
-}
-
-static void on_disconnected(void *arg, unsigned reason)
-{
-	struct attend *a = arg;
-
-	if (a->player)
-		return; /* what came next is in the recording too */
-	if (a->phase < PHASE_STATS)
-		lost_session(a, reason);
-	else
-		leave(a);
-}
-
-/* The VMM's own end is announced in its log, where only the VMM writes. */
-static bool says_panic(const struct tail *log, size_t new)
-{
-	static const char word[] = ": panic: ";
-	size_t len = new + sizeof(word) < log->t.len ? new + sizeof(word) : log->t.len;
-
-	return memmem(log->t.s + log->t.len - len, len, word, sizeof(word) - 1) != NULL;
-}
-
-static void on_log(void *arg, const uint8_t *text, size_t len)
-{
-	struct attend *a = arg;
-
-	a->log_bytes += len;
-	tail_add(&a->log_text, text, len);
-	sink_add(&a->log, text, len);
-	a->panicked |= says_panic(&a->log_text, len);
-}
-
-static void on_serial(void *arg, const uint8_t *text, size_t len)
-{
-	struct attend *a = arg;
-
-	a->serial_bytes += len;
-	tail_add(&a->serial_text, text, len);
-	sink_add(&a->serial, text, len);
-}
-
-/* The VMM's banner and its log before a session. Within one a damaged frame may look like text, so nothing is concluded from it. */
-static void on_plain(void *arg, const uint8_t *text, size_t len)
-{
-	struct attend *a = arg;
-
-	tail_add(&a->banner, text, len);
-	if (a->o->verbose)
-		sink_add(&a->log, text, len);
-}
-
-/* The guest crashed, and the run goes on. Returns false when it should not. */
-static bool outlive_crash(struct attend *a)
-{
-	if (a->player || a->o->on_crash == CRASH_END)
-		return false;
-	a->crashes++;
-	if (a->o->on_crash == CRASH_RESET && session_request(&a->session, "reset", STATS_US, NULL, NULL) < 0)
-		return false;
-	if (a->o->on_crash == CRASH_STAY || a->o->verbose) {
-		say("the guest crashed%s",
-		    a->o->on_crash == CRASH_STAY ? ": it waits for 'tessera ctl', which can look at it, reset it or quit" : "");
-		say_text("  | ", a->parked.s, a->parked.len);
-	}
-	text_free(&a->parked);
-	return true;
-}
-
-static void on_ended(void *arg, unsigned how, uint32_t value)
-{
-	struct attend *a = arg;
-	static const char *const words[] = {
-		[END_DEBUG_EXIT] = "the guest ended by its debug exit",
-		[END_POWEROFF] = "the guest powered off",
-		[END_CRASH] = "the guest crashed",
-		[END_VMM_ERROR] = "the VMM could not go on with this guest",
-		[END_BAD_GUEST] = "the VMM could not load the guest",
-	};
-	const char *what = how < sizeof(words) / sizeof(*words) ? words[how] : "the guest ended in a way that is not known";
-
-	if (a->have_end || (how == END_CRASH && outlive_crash(a)))
-		return;
-	if (how == END_DEBUG_EXIT || how == END_POWEROFF)
-		say_more("%s (%u)", what, value);
-	else
-		say("%s%s", what, a->parked.len ? ":" : "");
-	if (a->parked.len)
-		say_text("  | ", a->parked.s, a->parked.len);
-	if (a->player)
-		return;
-	a->show_report = how != END_DEBUG_EXIT && how != END_POWEROFF;
-	finish(a, attend_exit_status(how, value, a->o->qemu_exit));
-}
-
-static void on_shot(void *arg, uint32_t number)
-{
-	struct attend *a = arg;
-
-	a->shots++;
-	if (a->o->screenshot_dir)
-		png_shots(&a->session.rx, a->o->screenshot_dir, number);
-}
-
-/* The report comes before the end that it explains, and is shown with it; a guest that is only parked has no end. */
-static void on_parked(void *arg, const char *text, size_t len)
-{
-	struct attend *a = arg;
-
-	if (a->have_end) {
-		say_text("  | ", text, len);
-		return;
-	}
-	text_free(&a->parked);
-	text_add(&a->parked, text, len);
-}
-
-static void on_changed(void *arg, unsigned head, bool resized, unsigned x0, unsigned y0, unsigned x1, unsigned y1)
-{
-	struct attend *a = arg;
-
-	a->env.changes[head]++;
-	a->env.changed_us = now_us();
-	show_changed(&a->show, head, resized, x0, y0, x1, y1);
-}
-
-static void on_frame(void *arg, const uint8_t *frame, size_t len)
-{
-	struct attend *a = arg;
-
-	record_frame(&a->recorder, a->session.link.nonce, frame, len);
-}
-
-static void on_broken(void *arg, const char *why)
-{
-	struct attend *a = arg;
-
-	say("the VMM sent %s", why);
-	fail(a);
-}
-
-static const struct session_ops ops = {
-	.connected = on_connected,
-	.disconnected = on_disconnected,
-	.log = on_log,
-	.serial = on_serial,
-	.plain = on_plain,
-	.ended = on_ended,
-	.shot = on_shot,
-	.parked = on_parked,
-	.changed = on_changed,
-	.frame = on_frame,
-	.broken = on_broken,
-};
 
 /* ---- what time and the system tell */
 
@@ -274,13 +33,13 @@ static void accept_line(struct attend *a, uint32_t rate)
 	line_init(&a->line, fd, rate, &a->o->faults);
 	close(a->machine->listen_fd);
 	a->machine->listen_fd = -1;
-	set_phase(a, PHASE_HELLO, (uint64_t)a->machine->kind->hello_sec * 1000000);
+	attend_set_phase(a, PHASE_HELLO, (uint64_t)a->machine->kind->hello_sec * 1000000);
 }
 
 static void on_line_end(struct attend *a)
 {
 	if (a->phase >= PHASE_STATS) {
-		set_phase(a, PHASE_OVER, 0);
+		attend_set_phase(a, PHASE_OVER, 0);
 		return;
 	}
 	if (a->machine) {
@@ -293,14 +52,14 @@ static void on_line_end(struct attend *a)
 	} else {
 		say("%s: %s", a->o->guest, a->line.error ? strerror(a->line.error) : "the far end closed the line (unplugged?)");
 	}
-	fail(a);
+	attend_fail(a);
 }
 
 static void on_child_end(struct attend *a)
 {
 	if (a->phase == PHASE_CONNECT) {
 		say("%s ended before the machine had started", a->machine->kind->name);
-		fail(a);
+		attend_fail(a);
 	}
 	/* Else its socket tells, after the last bytes on it. */
 }
@@ -314,7 +73,7 @@ static void on_player_end(struct attend *a)
 	a->status = a->player->recording.why ? EXIT_TOOL : 0;
 	recording_explain(&a->player->recording);
 	if (!a->show.ops)
-		set_phase(a, PHASE_OVER, 0);
+		attend_set_phase(a, PHASE_OVER, 0);
 	else if (!a->player->recording.why)
 		say("%s is over: its last picture stays until Ctrl-C", a->o->guest);
 }
@@ -325,10 +84,10 @@ static void on_phase_end(struct attend *a)
 	case PHASE_CONNECT:
 	case PHASE_HELLO:
 		say("the VMM did not answer in %u s", a->machine->kind->hello_sec);
-		fail(a);
+		attend_fail(a);
 		break;
-	case PHASE_STATS: leave(a); break;
-	case PHASE_QUIT: set_phase(a, PHASE_OVER, 0); break;
+	case PHASE_STATS: attend_leave(a); break;
+	case PHASE_QUIT: attend_set_phase(a, PHASE_OVER, 0); break;
 	default: break;
 	}
 }
@@ -337,7 +96,7 @@ static void on_silence(struct attend *a)
 {
 	if (a->machine) {
 		say("the VMM does not answer any more");
-		fail(a);
+		attend_fail(a);
 		return;
 	}
 	/* A real line may have been unplugged, its machine switched off and on: begin again with whoever answers. */
@@ -367,7 +126,7 @@ static void look_for_panic(struct attend *a)
 	if (!a->panicked || a->phase > PHASE_RUN || now_us() - a->line.rx_us < PANIC_QUIET_US)
 		return;
 	say("the VMM gave up");
-	fail(a);
+	attend_fail(a);
 }
 
 static void on_signal(struct attend *a, int sig)
@@ -378,7 +137,7 @@ static void on_signal(struct attend *a, int sig)
 	a->have_end = true;
 	if (!a->machine && !a->player)
 		link_bye(&a->session.link, 0);
-	set_phase(a, PHASE_OVER, 0);
+	attend_set_phase(a, PHASE_OVER, 0);
 }
 
 static void quit_asked(void *arg)
@@ -388,9 +147,9 @@ static void quit_asked(void *arg)
 	if (a->player && !a->have_end)
 		a->status = 0;
 	if (a->player)
-		set_phase(a, PHASE_OVER, 0);
+		attend_set_phase(a, PHASE_OVER, 0);
 	else
-		finish(a, 0);
+		attend_finish(a, 0);
 }
 
 static void host_stats(void *arg, struct text *json)
@@ -432,12 +191,12 @@ static void look_at_clock(struct attend *a)
 	look_for_silence(a);
 	look_for_panic(a);
 	if (a->player && a->have_end && a->o->timeout_us && now >= a->start_us + a->o->timeout_us)
-		set_phase(a, PHASE_OVER, 0);
+		attend_set_phase(a, PHASE_OVER, 0);
 	if (a->o->timeout_us && !a->have_end && now >= a->start_us + a->o->timeout_us) {
 		say("time-out after %g s", (double)a->o->timeout_us / 1e6);
 		if (!a->session.was_up)
 			attend_report(a);
-		finish(a, EXIT_TIMEOUT);
+		attend_finish(a, EXIT_TIMEOUT);
 	}
 	if (a->phase < PHASE_OVER && now >= a->phase_until_us)
 		on_phase_end(a);
@@ -462,7 +221,7 @@ static void turn(struct attend *a, struct pollset *p, uint32_t rate)
 	if (a->restart && a->phase < PHASE_STATS) {
 		a->restart = false;
 		session_restart(&a->session);
-		set_phase(a, PHASE_HELLO, UINT64_MAX);
+		attend_set_phase(a, PHASE_HELLO, UINT64_MAX);
 	}
 	if (a->line.at_end && a->phase < PHASE_OVER)
 		on_line_end(a);
@@ -557,10 +316,11 @@ int attend(const struct options *o, const struct attend_source *source, int sign
 	a->banner.keep = BANNER_KEPT;
 	a->status = EXIT_TOOL;
 	line_init(&a->line, source->line_fd, source->rate, &o->faults);
-	session_init(&a->session, &ops, a, session_window(source->window_rate));
+	session_init(&a->session, &attend_session_ops, a, session_window(source->window_rate));
 	if (a->player)
 		session_play(&a->session, 0);
-	set_phase(a, machine ? PHASE_CONNECT : PHASE_HELLO, machine ? (uint64_t)machine->kind->hello_sec * 1000000 : UINT64_MAX);
+	attend_set_phase(a, machine ? PHASE_CONNECT : PHASE_HELLO,
+			 machine ? (uint64_t)machine->kind->hello_sec * 1000000 : UINT64_MAX);
 	if (open_outputs(a) == 0) {
 		if (strcmp(o->serial, "stdio") == 0 && !a->player)
 			input_start();

@@ -68,7 +68,28 @@ struct attend_source {
 /** Runs a session to its end. Returns the exit status of the tool. Everything but the machine and the player is closed. */
 int attend(const struct options *o, const struct attend_source *source, int signal_fd);
 
-/** attend_report.c: says what went wrong, with all that is known: the banner, the emulator's and Bochs' logs. */
+/* ---- attend_session.c: what the session tells, and the ways to the end. For the files of attend. */
+
+extern const struct session_ops attend_session_ops; /* with a struct attend */
+
+/** From now on it is this phase, for limit_us at most (UINT64_MAX: for as long as it takes). */
+void attend_set_phase(struct attend *a, enum phase phase, uint64_t limit_us);
+
+/**
+ * The guest ended, or time is up: the status is settled. The VMM's counters come as an answer on the control stream, so all that it
+ * had to say before, above all its report, is here when they are.
+ */
+void attend_finish(struct attend *a, int status);
+
+/** Tells the VMM to leave, or takes leave of it. */
+void attend_leave(struct attend *a);
+
+/** Something is broken: nothing more is to be had from the VMM. Says what is known. */
+void attend_fail(struct attend *a);
+
+/* ---- attend_report.c */
+
+/** Says what went wrong, with all that is known: the banner, the emulator's and Bochs' logs. */
 void attend_report(const struct attend *a);
 
 /** Says what the VMM's log tells of a guest that went wrong: its first lines marked as errors. Not where -v showed them. */
