@@ -7,6 +7,7 @@ _tessera_words() { # TESSERA COMMAND PREVIOUS CURRENT
     --boot) echo direct grub ;;
     --paging) echo hap shadow ;;
     --dirty) echo auto fault dbit pml ;;
+    --on-crash) echo end stay reset ;;
     --view) echo auto window web vnc none ;;
     --serial) echo stdio null ;;
     --speed) echo 1 2 max ;;
