@@ -125,6 +125,7 @@ e2e_web() {
 
 # An X server for one test: DISPLAY is set, its pid is in $x_pid.
 start_x() { # DIR
+  : >"$1/display"
   Xvfb -displayfd 5 -screen 0 1280x1024x24 -nolisten tcp 5>"$1/display" >"$1/xvfb.txt" 2>&1 &
   x_pid=$!
   wait_line "$1/display" '[0-9]' 1
