@@ -83,8 +83,8 @@ void attend_host_stats(const struct attend *a, struct text *json)
 	text_printf(json,
 		    ",\"rx_frames\":%" PRIu64 ",\"tx_frames\":%" PRIu64 ",\"bad_frames\":%" PRIu64 ",\"lost_frames\":%" PRIu64,
 		    k->rx_frames, k->tx_frames, k->rx_bad, k->lost_frames);
-	text_printf(json, ",\"sessions\":%" PRIu64 ",\"datagrams\":%" PRIu64 ",\"tiles\":%" PRIu64, k->sessions,
-		    a->session.rx.datagrams, a->session.rx.tiles);
+	text_printf(json, ",\"sessions\":%" PRIu64 ",\"datagrams\":%" PRIu64 ",\"beginnings\":%" PRIu64 ",\"refused\":%" PRIu64,
+		    k->sessions, a->session.rx.datagrams, a->session.rx.begins, a->session.rx.refused);
 	text_printf(json, ",\"crashes\":%u", a->crashes);
 	text_printf(json, ",\"serial_bytes\":%" PRIu64 ",\"log_bytes\":%" PRIu64 ",\"screenshots\":%" PRIu64, a->serial_bytes,
 		    a->log_bytes, a->shots);

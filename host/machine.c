@@ -36,14 +36,14 @@ static const struct machine_kind *pick(const char *name)
 	return &machine_qemu;
 }
 
-/* A head's VRAM, which holds two pictures, and what was last sent. */
+/* A head's VRAM, which holds two pictures, what was last sent, and the state of its codec. */
 static uint64_t head_bytes(unsigned width, unsigned height)
 {
 	uint64_t picture = 4ull * width * height, vram = 4u << 20;
 
 	while (vram < 2 * picture)
 		vram *= 2;
-	return vram + picture + (1u << 20);
+	return vram + picture + (4u << 20);
 }
 
 /* What boot loaders put into memory beside the guest's own, and the heads' pictures. */

@@ -1,8 +1,5 @@
 # The VMM: freestanding, no FPU or SSE registers (they hold the guest's), W^X by section.
-# The dense codec is measured (tessera bench trace), but the line still speaks stream/codec.c: what nothing calls stays out of the image.
-CODEC_UNUSED := $(addprefix stream/,background.c celldict.c cellplan.c cells.c copies.c copysearch.c dense.c dense_encode.c dense_round.c \
-	fast.c gridsearch.c mixer.c pixels.c rangecoder.c residual.c tilemap.c)
-VMM_C := $(filter-out $(CODEC_UNUSED),$(wildcard boot/*.c vmm/*.c vmm/libc/*.c vmm/hw/*.c mm/*.c devices/*.c stream/*.c))
+VMM_C := $(wildcard boot/*.c vmm/*.c vmm/libc/*.c vmm/hw/*.c mm/*.c devices/*.c stream/*.c)
 VMM_ASM := $(wildcard boot/*.asm vmm/*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/vmm/%.o) $(VMM_ASM:%.asm=$(BUILD)/vmm/%.asm.o)
 VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -isystem vmm/libc -I. -I$(BUILD)/gen \

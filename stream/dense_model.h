@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stream/codec.h"
 #include "stream/mixer.h"
+#include "stream/picture.h"
 
 #define DENSE_MAX_SIDE 8192
 #define DENSE_MAX_TILES (4096 * 4096 / (TILE * TILE) + 1024)
@@ -199,12 +199,10 @@ enum dense_stage { DENSE_COPIES, DENSE_CELLS, DENSE_CELL_ROW, DENSE_CELL, DENSE_
 
 enum dense_mode { MODE_DENSE, MODE_FAST };
 
-/* Where the picture was changed, for the owner, who empties it; a reset of the codec leaves it alone. */
+/* What was changed, for the owner, who empties it; a reset of the codec leaves it alone. */
 struct touch {
-	struct rect all;    /* what was changed lies in it; w 0: nothing */
-	uint16_t *stamp;    /* by tile: the number of the datagram that changed it last; the owner's; may be NULL */
-	uint16_t datagram;  /* number of the one at hand */
-	uint32_t tiles;     /* stamps that were changed */
+	struct rect all; /* what was changed lies in it; w 0: nothing */
+	uint32_t tiles;  /* tiles and cells coded */
 };
 
 struct dense {

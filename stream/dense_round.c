@@ -15,23 +15,6 @@ void round_begin(struct dense *d)
 	d->stage = DENSE_COPIES;
 }
 
-/* Something in r is changed: tells the owner. */
-static void touch(struct dense *d, const struct rect *r)
-{
-	struct touch *t = &d->touch;
-	int32_t x1 = r->x + r->w, y1 = r->y + r->h;
-
-	if (t->stamp)
-		for (int32_t y = r->y / TILE; y <= (y1 - 1) / TILE; y++)
-			for (int32_t x = r->x / TILE; x <= (x1 - 1) / TILE; x++) {
-				uint16_t *stamp = &t->stamp[(uint32_t)y * d->cols + (uint32_t)x];
-
-				t->tiles += *stamp != t->datagram;
-				*stamp = t->datagram;
-			}
-	rect_widen(&t->all, r);
-}
-
 /* Enters a pixel that no pixel coder coded. */
 static void put_px(struct dense *d, uint32_t x, uint32_t y, uint32_t px)
 {
@@ -59,7 +42,7 @@ static void draw_background(struct dense *d)
 	uint32_t tile = d->row * d->cols + d->col;
 	uint8_t bg[TILE * TILE * 3];
 
-	touch(d, &r);
+	rect_widen(&d->touch.all, &r);
 	memcpy(bg, background_of(d, tile), sizeof(bg));
 	for (int32_t y = 0; y < r.h; y++)
 		for (int32_t x = 0; x < r.w; x++)
@@ -72,7 +55,7 @@ static void draw_solid(struct dense *d)
 	struct rect r = tile_rect(d);
 	uint32_t px = d->sent[(size_t)r.y * d->width + (uint32_t)r.x];
 
-	touch(d, &r);
+	rect_widen(&d->touch.all, &r);
 	for (int32_t y = 0; y < r.h; y++)
 		for (int32_t x = 0; x < r.w; x++)
 			put_px(d, (uint32_t)(r.x + x), (uint32_t)(r.y + y), px);
@@ -148,7 +131,10 @@ static void unit_tiles(struct dense *d, const struct round_ops *ops, void *e)
 	for (unsigned i = 0; i < ROUND_TILES && d->col < d->cols; i++, d->col++) {
 		bool background = background_of(d, d->row * d->cols + d->col);
 
-		if (tilemap_code(d, background, ops->tile ? ops->tile(e) : TILE_SAME) == TILE_BACKGROUND)
+		enum tile_mode mode = tilemap_code(d, background, ops->tile ? ops->tile(e) : TILE_SAME);
+
+		d->touch.tiles += mode != TILE_SAME;
+		if (mode == TILE_BACKGROUND)
 			draw_background(d);
 	}
 	if (d->col < d->cols)
@@ -169,7 +155,7 @@ static void unit_pixels(struct dense *d, const struct round_ops *ops, void *e)
 
 	if (piece.w > d->px.region.x + d->px.region.w - piece.x)
 		piece.w = d->px.region.x + d->px.region.w - piece.x;
-	touch(d, &piece);
+	rect_widen(&d->touch.all, &piece);
 	if (pixels_step(d, px, stride))
 		return;
 	end_region(d);
@@ -190,8 +176,9 @@ static void unit_cell(struct dense *d, const struct round_ops *ops, void *e)
 	uint32_t stride = 0;
 	const uint32_t *px = ops->px ? ops->px(e, &r, &stride) : NULL;
 
-	touch(d, &r);
+	rect_widen(&d->touch.all, &r);
 	if (d->stage == DENSE_CELL) {
+		d->touch.tiles++;
 		if (cells_code(d, px, stride))
 			next_cell(d);
 		else
@@ -222,7 +209,7 @@ bool round_unit(struct dense *d, const struct round_ops *ops, void *e)
 	switch (d->stage) {
 	case DENSE_COPIES:
 		if (copies_step(d, ops->copy ? ops->copy(e) : NULL))
-			touch(d, &d->copies.now[d->copies.count - 1].to);
+			rect_widen(&d->touch.all, &d->copies.now[d->copies.count - 1].to);
 		else
 			d->stage = DENSE_CELLS;
 		break;

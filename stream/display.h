@@ -1,17 +1,21 @@
 /*
- * The display channel: heads' pictures as self-contained datagrams of coded tiles.
+ * The display channel: heads' pictures, kept equal on both ends by the codec (dense.h). Each head is coded by itself; its datagrams
+ * build on one another and are numbered.
  *
  * Body of a datagram (little-endian):
- *   u8 head, u16 width, u16 height          the head and its mode; 0 x 0: the head is off (blank or unplugged)
- *   then tile records until the end:
- *   varint skip                             tiles (in raster order) between the last one and this; the first counts from -1
- *   coded tile                              codec.h
- * A datagram whose size differs from the canvas starts a new, black canvas; one for a head that is off ends after its mode. No
- * datagram needs another, so a lost one costs only its own tiles, which the sender marks dirty again.
+ *   u8 number                               one more than that of the head's datagram before it
+ *   u8 head | DISPLAY_BEGIN                 then a beginning follows; without DISPLAY_BEGIN this byte is the codec's first (its
+ * flags stand above), and the codec's datagram goes to the end beginning: u16 width, u16 height        0 x 0: the head is off
+ * (blank or unplugged), nothing follows u8 what                      DISPLAY_FAST: the codec's fast mode. DISPLAY_KEEP: the picture
+ * stays, else it is black the codec's datagram, or nothing With a beginning the codec begins anew, whatever was missing before it.
  *
- * The sender (VMM) keeps for each head a copy of what the far end shows ("sent") and a bit per tile for "must look" and "far
- * end unknown". Damage says where to look; only tiles that differ from the copy are coded. Pixels are read when a datagram
- * is built, never before: what is sent is the current content. Nothing here knows of paging, UARTs or guests.
+ * Loss: what was learnt of a picture is worth far more than what is on the way at a time (at most DTX_PACKETS datagrams), so a lost
+ * datagram is sent again as it was, and the receiver keeps those that come before their turn. Nothing else is kept to be sent:
+ * pixels are read when they are coded, so what is sent next is the current content. A head begins anew when the far end is a new
+ * one, and when a datagram was refused too often, which only a receiver does that lost its way.
+ *
+ * The sender (VMM) keeps for each head the picture as the far end will have it ("sent"), the codec's state, and for each tile
+ * whether it may differ. Nothing here knows of paging, UARTs or guests.
  */
 #ifndef STREAM_DISPLAY_H
 #define STREAM_DISPLAY_H
@@ -20,62 +24,85 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stream/codec.h"
 #include "stream/picture.h"
 
-#define DISPLAY_HEADS 16         /* heads at most, on both ends */
-#define DISPLAY_MAX_SIDE 8192    /* pixels; larger modes are refused */
-#define DISPLAY_MAX_PIXELS (4096u * 4096u)
-#define DISPLAY_MAX_TILES (DISPLAY_MAX_PIXELS / (TILE * TILE) + 1024) /* with the partial tiles at two edges */
+struct dense;
+struct dense_enc;
 
-/* One head as the sender sees it. Memory for sent and flags is the caller's; see dtx_mode. */
+#define DISPLAY_HEADS 16      /* heads at most, on both ends */
+#define DISPLAY_MAX_SIDE 8192 /* pixels; larger modes are refused */
+#define DISPLAY_MAX_PIXELS (4096u * 4096u)
+#define DISPLAY_BODY_MAX 1024 /* bytes of a datagram */
+#define DISPLAY_BEGIN 0x10u
+#define DISPLAY_FAST 0x01u
+#define DISPLAY_KEEP 0x02u
+
+/* What the far end must be told before anything else of a head. */
+enum dtx_begin { DTX_GO_ON, DTX_KEEP, DTX_PICTURE, DTX_OFF };
+
+/* One head as the sender sees it. */
 struct dtx_head {
 	struct scanout so;
-	uint16_t cols, rows;          /* tiles */
-	uint32_t *sent;               /* cols*rows tiles' pixels as last sent, width*height words, row by row */
-	uint8_t *flags;               /* cols*rows bytes of DTX_* */
-	size_t sent_bytes, flags_bytes; /* room in the two */
-	uint32_t todo;                /* tiles with DTX_LOOK set */
-	uint32_t scan;                /* tile at which the next datagram begins to look */
-	uint32_t inflight;            /* datagrams of this mode that were not yet answered for */
-	bool announce;                /* the mode must be told even if no tile differs */
-	uint32_t generation;          /* counts modes set, so that answers for an older mode are ignored */
+	uint16_t cols, rows; /* tiles */
+	enum dtx_begin begin;
+	bool marked;	       /* tiles were marked since the last round began */
+	bool open;	       /* a datagram is being built */
+	bool began;	       /* it begins anew */
+	uint8_t number;	       /* of the datagram that is being built, or the next */
+	bool known;	       /* it was on at some time, so the far end knows of it */
+	struct dense_enc *enc; /* these three in the memory that dtx_mode got */
+	uint32_t *sent;	       /* width*height words */
+	uint8_t *flags;	       /* by tile: DTX_LOOK */
+	size_t header, len;    /* of the datagram: where the codec's begins; its length once it is complete, else 0 */
+	uint8_t out[DISPLAY_BODY_MAX];
 };
-#define DTX_LOOK 1u               /* may differ from sent: compare */
-#define DTX_UNKNOWN 2u            /* the far end's content is not known: send in any case */
+#define DTX_LOOK 1u /* may differ from sent; the codec's flag */
 
-#define DTX_CAP_MIN (5 + 5 + CODEC_TILE_MAX) /* header, skip and the longest tile */
-#define DTX_COOKIE_TILES 64
+#define DTX_CAP_MIN 264 /* room for a datagram, at least */
 
-/* What one datagram carried, kept by the sender until it is answered for. */
+#define DTX_PACKETS 48 /* datagrams on their way, at most; also how far one may come before its turn */
+#define DTX_TRIES 8    /* so often the same one is sent */
+
+/* A datagram on its way. */
+struct dtx_packet {
+	uint32_t serial; /* tells it from others that were kept in this place; 0: free */
+	uint8_t head, number, tries;
+	bool lost; /* to be sent again */
+	uint16_t len;
+	uint8_t body[DISPLAY_BODY_MAX];
+};
+
+/* Which datagram it was: kept with a frame until it is answered for. */
 struct dtx_cookie {
-	uint32_t generation;
-	uint8_t head;
-	bool announce;
-	uint16_t count;
-	uint32_t tile[DTX_COOKIE_TILES];
+	uint32_t serial;
+	uint8_t packet;
 };
 
 struct display_tx {
 	struct dtx_head head[DISPLAY_HEADS];
-	unsigned next_head;           /* whose turn it is */
+	struct dtx_packet packet[DTX_PACKETS];
+	uint32_t serial;
+	unsigned turn; /* whose it is */
+	bool fast;     /* the codec's mode, for what begins anew */
 	/* counters, since the beginning */
-	uint64_t tiles_compared, tiles_sent, tiles_bytes, tiles_lost, datagrams;
+	uint64_t slices, tiles_sent, tiles_bytes, datagrams, again, begins;
 };
 
+/** Bytes of memory that dtx_mode needs for a mode of that size. */
+size_t dtx_room(unsigned width, unsigned height);
+
 /**
- * Sets head's mode and picture. Every tile becomes "unknown": all of it is sent again.
+ * Sets head's mode and picture. The far end begins with a black one.
  * @so    scanout (copied); its base must stay readable until the next dtx_mode of this head. width or height 0: off.
- * @sent  room for width*height words, NULL for off; @flags room for one byte a tile; both owned by the caller, who may free
- *        what he passed before once this returns. Sizes in bytes.
+ * @room  memory aligned to 8, NULL for off; owned by the caller, who may free what he passed before once this returns
  * Returns 0; -EINVAL for head, size, stride or bpp out of bounds; -ENOMEM where the room is too small. On error the head is off.
  */
-int dtx_mode(struct display_tx *tx, unsigned head, const struct scanout *so, uint32_t *sent, size_t sent_bytes, uint8_t *flags,
-	     size_t flags_bytes);
+int dtx_mode(struct display_tx *tx, unsigned head, const struct scanout *so, void *room, size_t bytes);
 
 /**
  * The picture's base or stride moved (panning, page flip), or its palette changed, and its size and format did not: look at every
- * tile again, forgetting nothing. Returns 0; -EINVAL for a bad head, one that is off, no base or a stride that is too small: then the picture is as before.
+ * tile again, forgetting nothing. Returns 0; -EINVAL for a bad head, one that is off, no base or a stride that is too small: then
+ * the picture is as before.
  */
 int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, uint32_t stride);
 
@@ -86,49 +113,74 @@ int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, 
 void dtx_damage(struct display_tx *tx, unsigned head, uint64_t offset, uint64_t len);
 
 /**
- * A new far end, or all trust lost: every tile of every head becomes unknown and every mode is announced again (of heads that
- * ever were on). What is in flight is forgotten: answers for it are ignored.
+ * A new far end: every head that ever was on begins anew. What is in flight is forgotten: answers for it are ignored.
  */
 void dtx_reset(struct display_tx *tx);
 
-/**
- * Builds the next datagram: takes a head with work (in turn), compares at most max_tiles tiles that are marked, codes those that
- * differ until cap is reached, updates sent, and fills the cookie. A head whose tiles used up max_tiles waits for the others' turn.
- * @buf, @cap   body; cap >= DTX_CAP_MIN, else nothing is built
- * Returns the body's length; 0 when there is nothing to send now (see dtx_idle: more may be left to compare, so the caller
- * asks again). Every datagram built is owed one dtx_answer.
- */
-size_t dtx_build(struct display_tx *tx, uint8_t *buf, size_t cap, unsigned max_tiles, struct dtx_cookie *cookie);
+enum dtx_status {
+	DTX_IDLE,    /* nothing is to be done */
+	DTX_WORKING, /* the slices are used up */
+	DTX_READY,   /* a datagram is complete: dtx_take gives it */
+};
 
-/** The far end has (ok) or has not (!ok) what the cookie names. If not, those tiles become unknown and marked again. */
+/**
+ * Works on the next datagram, at most so many of the codec's slices: takes a head with work (in turn), looks at what is marked,
+ * codes what differs.
+ * @cap  of the datagram, from DTX_CAP_MIN to DISPLAY_BODY_MAX; one that begins anew may be longer
+ */
+enum dtx_status dtx_work(struct display_tx *tx, size_t cap, unsigned slices);
+
+/**
+ * Copies a complete datagram, or one that was lost, into buf, which has room for DISPLAY_BODY_MAX bytes, and fills the cookie.
+ * Returns its length, 0: none. Every one is owed one dtx_answer.
+ */
+size_t dtx_take(struct display_tx *tx, uint8_t *buf, struct dtx_cookie *cookie);
+
+/** The far end has (ok) or has not (!ok) taken what the cookie names. */
 void dtx_answer(struct display_tx *tx, const struct dtx_cookie *cookie, bool ok);
 
-/** True when no tile is marked, no mode waits to be announced. in_flight: also none unanswered. */
+/** True when there is nothing to look at, code or begin. in_flight: also nothing unanswered. */
 bool dtx_idle(const struct display_tx *tx, bool in_flight);
 
 /* ------------------------------------------------------------------ receiver (host) */
 
 struct canvas {
-	uint16_t width, height;       /* 0 x 0: off */
-	uint32_t *px;                 /* width*height words 0x00RRGGBB; owned by display_rx */
+	uint16_t width, height; /* 0 x 0: off */
+	uint32_t *px;		/* width*height words 0x00RRGGBB; owned by display_rx */
+};
+
+#define DRX_AHEAD 64 /* datagrams that came before their turn, at most; a power of two above DTX_PACKETS */
+
+/* What the receiver needs to go on with a head. */
+struct drx_head {
+	struct dense *codec;
+	bool exact;	/* the picture is one that the sender had; else only a beginning helps */
+	uint8_t number; /* of the next datagram */
+	struct {
+		uint8_t *body; /* NULL: none */
+		size_t len;
+	} ahead[DRX_AHEAD]; /* by number, modulo */
 };
 
 struct display_rx {
 	struct canvas head[DISPLAY_HEADS];
-	void *(*alloc)(size_t);       /* like malloc; alloc and free are set before the first datagram, the rest begins as zeros */
+	struct drx_head state[DISPLAY_HEADS];
+	void *(*alloc)(size_t); /* like malloc; alloc and free are set before the first datagram, the rest begins as zeros */
 	void (*free)(void *);
 	/*
 	 * Called after a datagram changed the mode (resized; the rectangle is then all of the new canvas, empty for off), or else
-	 * tiles within a rectangle (pixels, exclusive right and bottom). May be NULL.
+	 * pixels within a rectangle (exclusive right and bottom). May be NULL.
 	 */
 	void (*changed)(void *arg, unsigned head, bool resized, unsigned x0, unsigned y0, unsigned x1, unsigned y1);
 	void *arg;
-	uint64_t datagrams, tiles;
+	uint64_t datagrams, early, refused, begins;
 };
 
 /**
- * Applies one datagram from an untrusted line. All or nothing: it is checked to the end before the canvas changes.
- * Returns 0; -EBADMSG for a malformed body; -EINVAL for a size past the limits or a head past DISPLAY_HEADS; -ENOMEM.
+ * Takes one datagram from an untrusted line: applies it and what waited for it, or keeps it until its turn.
+ * Returns 0; -EAGAIN where it can be neither applied nor kept: the head must begin anew first, or it is too far ahead; -EBADMSG for
+ * a malformed body: what it changed until then stays, and the head must begin anew; -EINVAL for a size past the limits; -ENOMEM. On
+ * each of them the sender must learn that it was not taken. One that was taken already is not an error.
  */
 int drx_datagram(struct display_rx *rx, const uint8_t *body, size_t len);
 

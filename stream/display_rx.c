@@ -3,16 +3,12 @@
 #include <string.h>
 
 #include "stream/crc32.h"
+#include "stream/dense.h"
 #include "stream/display.h"
 
-#define HEADER 5
-
-/* A datagram being read. */
+/* A datagram while it is read. */
 struct reader {
 	const uint8_t *at, *end;
-	uint32_t width, height;
-	uint32_t cols, tiles;
-	uint32_t tile; /* of the record read last; ~0 before the first */
 };
 
 static unsigned get16(const uint8_t *p)
@@ -20,149 +16,212 @@ static unsigned get16(const uint8_t *p)
 	return p[0] | (unsigned)p[1] << 8;
 }
 
-/* A varint below limit, or -EBADMSG. limit < 2^28. */
-static int64_t get_varint(struct reader *r, uint32_t limit)
+static void forget(struct display_rx *rx, struct drx_head *s, unsigned number)
 {
-	uint32_t v = 0;
+	unsigned i = number % DRX_AHEAD;
 
-	for (unsigned shift = 0; shift < 28 && r->at < r->end; shift += 7) {
-		uint8_t byte = *r->at++;
-
-		v |= (byte & 0x7fu) << shift;
-		if (!(byte & 0x80))
-			return v < limit ? (int64_t)v : -EBADMSG;
-	}
-	return -EBADMSG;
+	if (s->ahead[i].body)
+		rx->free(s->ahead[i].body);
+	s->ahead[i].body = NULL;
 }
 
-struct area {
-	uint32_t x, y, w, h;
-};
-
-/* Reads the next record; false at the end of the datagram; err tells of a bad one. */
-static bool next_tile(struct reader *r, uint32_t *px, struct area *a, int *err)
+static void drop_head(struct display_rx *rx, unsigned head)
 {
-	if (r->at == r->end)
-		return false;
-	int64_t skip = get_varint(r, r->tiles - (r->tile + 1));
+	struct canvas *c = &rx->head[head];
+	struct drx_head *s = &rx->state[head];
 
-	if (skip < 0) {
-		*err = -EBADMSG;
-		return false;
-	}
-	r->tile += 1 + (uint32_t)skip;
-	a->x = r->tile % r->cols * TILE;
-	a->y = r->tile / r->cols * TILE;
-	a->w = r->width - a->x < TILE ? r->width - a->x : TILE;
-	a->h = r->height - a->y < TILE ? r->height - a->y : TILE;
-	int used = codec_decode_tile(r->at, (size_t)(r->end - r->at), a->w, a->h, px);
-
-	if (used < 0) {
-		*err = used;
-		return false;
-	}
-	r->at += used;
-	return true;
-}
-
-static int check(struct reader r)
-{
-	uint32_t px[TILE * TILE];
-	struct area a;
-	int err = 0;
-
-	while (next_tile(&r, px, &a, &err))
-		;
-	return err;
-}
-
-static void drop_canvas(struct display_rx *rx, struct canvas *c)
-{
+	for (unsigned i = 0; i < DRX_AHEAD; i++)
+		forget(rx, s, i);
 	if (c->px)
 		rx->free(c->px);
 	*c = (struct canvas){ 0 };
+	if (s->codec)
+		rx->free(s->codec);
+	*s = (struct drx_head){ 0 };
 }
 
-static int new_canvas(struct display_rx *rx, struct canvas *c, unsigned width, unsigned height)
+/* Gives the head a canvas of that size, and a codec. */
+static int make_head(struct display_rx *rx, unsigned head, unsigned width, unsigned height)
 {
-	size_t size = (size_t)width * height * 4;
-	uint32_t *px = NULL;
+	struct canvas *c = &rx->head[head];
+	struct drx_head *s = &rx->state[head];
+	uint32_t *px;
 
-	if (size) {
-		px = rx->alloc(size);
-		if (!px)
+	if (!s->codec) {
+		s->codec = rx->alloc(sizeof(struct dense));
+		if (!s->codec)
 			return -ENOMEM;
-		memset(px, 0, size);
+		memset(s->codec, 0, sizeof(struct dense));
 	}
-	drop_canvas(rx, c);
+	if (c->width == width && c->height == height)
+		return 0;
+	px = rx->alloc((size_t)width * height * 4);
+	if (!px)
+		return -ENOMEM;
+	if (c->px)
+		rx->free(c->px);
 	*c = (struct canvas){ .width = (uint16_t)width, .height = (uint16_t)height, .px = px };
 	return 0;
 }
 
-/* Draws the records, which were checked, and gives the area that holds them all. */
-static void draw(struct display_rx *rx, struct canvas *c, struct reader *r, struct area *all)
+static void report(struct display_rx *rx, unsigned head, bool resized, const struct rect *r)
 {
-	uint32_t px[TILE * TILE], right = 0, bottom = 0;
-	struct area a;
+	if (rx->changed && (resized || r->w))
+		rx->changed(rx->arg, head, resized, (unsigned)r->x, (unsigned)r->y, (unsigned)(r->x + r->w),
+			    (unsigned)(r->y + r->h));
+}
+
+static int turn_off(struct display_rx *rx, unsigned head)
+{
+	struct rect none = { 0 };
+	bool was_on = rx->head[head].width;
+
+	drop_head(rx, head);
+	if (was_on)
+		report(rx, head, true, &none);
+	return 0;
+}
+
+/* A beginning, after its head; the codec's datagram follows it. */
+static int begin(struct display_rx *rx, unsigned head, struct reader *r, struct rect *all, bool *resized)
+{
+	struct canvas *c = &rx->head[head];
+	unsigned width, height, what;
+	int err;
+
+	if (r->end - r->at < 5)
+		return -EBADMSG;
+	width = get16(r->at);
+	height = get16(r->at + 2);
+	what = r->at[4];
+	r->at += 5;
+	if (!width || !height || what & ~(DISPLAY_KEEP | DISPLAY_FAST))
+		return -EBADMSG;
+	if (width > DISPLAY_MAX_SIDE || height > DISPLAY_MAX_SIDE || width * height > DISPLAY_MAX_PIXELS)
+		return -EINVAL;
+	*resized = width != c->width || height != c->height;
+	if (what & DISPLAY_KEEP && *resized) {
+		*resized = false;
+		return -EBADMSG;
+	}
+	err = make_head(rx, head, width, height);
+	if (err) {
+		*resized = false;
+		return err;
+	}
+	if (!(what & DISPLAY_KEEP)) {
+		memset(c->px, 0, (size_t)width * height * 4);
+		*all = (struct rect){ 0, 0, (int32_t)width, (int32_t)height };
+	}
+	rx->begins++;
+	return dense_reset(rx->state[head].codec, what & DISPLAY_FAST ? MODE_FAST : MODE_DENSE, c->px, width, height);
+}
+
+/* What is kept of before a beginning would be taken for what comes 256 datagrams later. */
+static void forget_stale(struct display_rx *rx, struct drx_head *s)
+{
+	for (unsigned i = 0; i < DRX_AHEAD; i++)
+		if (s->ahead[i].body && (uint8_t)(s->ahead[i].body[0] - s->number) >= DRX_AHEAD)
+			forget(rx, s, i);
+}
+
+/* Applies the datagram whose turn it is. */
+static int apply(struct display_rx *rx, unsigned head, const uint8_t *body, size_t len)
+{
+	struct drx_head *s = &rx->state[head];
+	struct reader r = { .at = body + 1, .end = body + len };
+	struct rect all = { 0 };
+	bool resized = false;
 	int err = 0;
 
-	*all = (struct area){ .x = c->width, .y = c->height };
-	while (next_tile(r, px, &a, &err)) {
-		for (uint32_t y = 0; y < a.h; y++)
-			memcpy(c->px + (size_t)(a.y + y) * c->width + a.x, px + y * a.w, a.w * 4);
-		all->x = a.x < all->x ? a.x : all->x;
-		all->y = a.y < all->y ? a.y : all->y;
-		right = a.x + a.w > right ? a.x + a.w : right;
-		bottom = a.y + a.h > bottom ? a.y + a.h : bottom;
-		rx->tiles++;
+	if (body[1] & DISPLAY_BEGIN) {
+		r.at++;
+		err = begin(rx, head, &r, &all, &resized);
 	}
-	all->w = right > all->x ? right - all->x : 0;
-	all->h = bottom > all->y ? bottom - all->y : 0;
+	if (!err && r.at < r.end) {
+		s->codec->touch.all = all;
+		err = dense_decode(s->codec, r.at, (size_t)(r.end - r.at));
+		all = s->codec->touch.all;
+	}
+	s->exact = !err;
+	s->number = (uint8_t)(body[0] + 1);
+	forget_stale(rx, s);
+	report(rx, head, resized, &all);
+	return err;
+}
+
+/* What came before its turn, and has it now. */
+static int apply_ahead(struct display_rx *rx, unsigned head)
+{
+	struct drx_head *s = &rx->state[head];
+	int err = 0;
+
+	for (unsigned i = s->number % DRX_AHEAD; !err && s->ahead[i].body && s->ahead[i].body[0] == s->number;
+	     i = s->number % DRX_AHEAD) {
+		err = apply(rx, head, s->ahead[i].body, s->ahead[i].len);
+		forget(rx, s, i);
+	}
+	return err;
+}
+
+/* Keeps a datagram until its turn. One that is kept in its place is of before a beginning that is still to come. */
+static int keep(struct display_rx *rx, struct drx_head *s, const uint8_t *body, size_t len)
+{
+	unsigned i = body[0] % DRX_AHEAD;
+
+	forget(rx, s, i);
+	s->ahead[i].body = rx->alloc(len);
+	if (!s->ahead[i].body)
+		return -ENOMEM;
+	memcpy(s->ahead[i].body, body, len);
+	s->ahead[i].len = len;
+	rx->early++;
+	return 0;
+}
+
+/* A beginning that needs nothing of before it. */
+static bool is_fresh(const uint8_t *body, size_t len)
+{
+	return body[1] & DISPLAY_BEGIN && (len < 7 || !(body[6] & DISPLAY_KEEP));
+}
+
+static int take(struct display_rx *rx, unsigned head, const uint8_t *body, size_t len)
+{
+	struct drx_head *s = &rx->state[head];
+	uint8_t distance = (uint8_t)(body[0] - s->number);
+	int err;
+
+	if (is_fresh(body, len)) {
+		if (len == 6 && !get16(body + 2) && !get16(body + 4))
+			return turn_off(rx, head);
+	} else if (!s->exact) {
+		return -EAGAIN;
+	} else if (distance) {
+		if (distance < DRX_AHEAD)
+			return keep(rx, s, body, len);
+		return distance >= 256 - DRX_AHEAD ? 0 : -EAGAIN;
+	}
+	err = apply(rx, head, body, len);
+	return err ? err : apply_ahead(rx, head);
 }
 
 int drx_datagram(struct display_rx *rx, const uint8_t *body, size_t len)
 {
-	if (len < HEADER)
+	if (len < 2 || len > DISPLAY_BODY_MAX)
 		return -EBADMSG;
-	unsigned head = body[0], width = get16(body + 1), height = get16(body + 3);
+	int err = take(rx, body[1] & (DISPLAY_HEADS - 1), body, len);
 
-	if (head >= DISPLAY_HEADS || width > DISPLAY_MAX_SIDE || height > DISPLAY_MAX_SIDE || width * height > DISPLAY_MAX_PIXELS)
-		return -EINVAL;
-	if (!width != !height || (!width && len > HEADER))
-		return -EBADMSG;
-
-	struct canvas *c = &rx->head[head];
-	bool resized = width != c->width || height != c->height;
-	uint32_t cols = (width + TILE - 1) / TILE, rows = (height + TILE - 1) / TILE;
-	struct reader r = {
-		.at = body + HEADER,
-		.end = body + len,
-		.width = width,
-		.height = height,
-		.cols = cols,
-		.tiles = cols * rows,
-		.tile = ~0u,
-	};
-	struct area all;
-	int err = check(r);
-
-	if (!err && resized)
-		err = new_canvas(rx, c, width, height);
 	if (err)
-		return err;
-	rx->datagrams++;
-	draw(rx, c, &r, &all);
-	if (rx->changed && resized)
-		rx->changed(rx->arg, head, true, 0, 0, width, height);
-	else if (rx->changed && all.w)
-		rx->changed(rx->arg, head, false, all.x, all.y, all.x + all.w, all.y + all.h);
-	return 0;
+		rx->refused++;
+	else
+		rx->datagrams++;
+	return err;
 }
 
 void drx_reset(struct display_rx *rx)
 {
 	for (unsigned i = 0; i < DISPLAY_HEADS; i++)
-		drop_canvas(rx, &rx->head[i]);
+		drop_head(rx, i);
 }
 
 uint32_t drx_crc(const struct display_rx *rx, unsigned head)

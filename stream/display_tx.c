@@ -1,42 +1,24 @@
-/* display.h: the sender */
+/* display.h: the sender's heads, and what is known of the far end */
 #include <errno.h>
 #include <string.h>
 
 #include "stream/display.h"
+#include "stream/display_internal.h"
 
-#define HEADER 5
-
-static bool is_on(const struct dtx_head *h)
+/* Marks every tile. */
+static void mark_all(struct dtx_head *h)
 {
-	return h->so.width != 0;
-}
-
-static uint32_t tile_count(const struct dtx_head *h)
-{
-	return (uint32_t)h->cols * h->rows;
-}
-
-static bool has_work(const struct dtx_head *h)
-{
-	return h->announce || h->todo;
-}
-
-/* Marks every tile and sets more flags on each. */
-static void mark_all(struct dtx_head *h, uint8_t more)
-{
-	uint32_t n = tile_count(h);
+	uint32_t n = dtx_tiles(h);
 
 	for (uint32_t t = 0; t < n; t++)
-		h->flags[t] |= DTX_LOOK | more;
-	h->todo = n;
+		h->flags[t] |= DTX_LOOK;
+	h->marked = true;
 }
 
 static void mark(struct dtx_head *h, uint32_t tile)
 {
-	if (!(h->flags[tile] & DTX_LOOK)) {
-		h->flags[tile] |= DTX_LOOK;
-		h->todo++;
-	}
+	h->flags[tile] |= DTX_LOOK;
+	h->marked = true;
 }
 
 static int check_scanout(const struct scanout *so)
@@ -48,52 +30,90 @@ static int check_scanout(const struct scanout *so)
 	return 0;
 }
 
-static void turn_off(struct dtx_head *h)
+/* The head begins anew: what is being built and what is on its way is for nothing. */
+static void begin_anew(struct display_tx *tx, unsigned head, enum dtx_begin begin)
 {
-	if (is_on(h))
-		*h = (struct dtx_head){ .announce = true, .generation = h->generation + 1 };
+	struct dtx_head *h = &tx->head[head];
+
+	for (unsigned i = 0; i < DTX_PACKETS; i++)
+		if (tx->packet[i].head == head)
+			tx->packet[i].serial = 0;
+	h->known = true;
+	h->begin = begin;
+	h->open = false;
+	h->len = 0;
 }
 
-int dtx_mode(struct display_tx *tx, unsigned head, const struct scanout *so, uint32_t *sent, size_t sent_bytes, uint8_t *flags,
-	     size_t flags_bytes)
+static void turn_off(struct display_tx *tx, unsigned head)
+{
+	struct dtx_head *h = &tx->head[head];
+
+	if (!dtx_is_on(h))
+		return;
+	h->so = (struct scanout){ 0 };
+	h->cols = h->rows = 0;
+	h->enc = NULL;
+	h->marked = false;
+	begin_anew(tx, head, DTX_OFF);
+}
+
+/* Where the parts of a head's memory lie, in bytes from its beginning. */
+struct room {
+	size_t sent, flags, end;
+};
+
+static struct room room_for(uint32_t width, uint32_t height)
+{
+	uint32_t tiles = ((width + TILE - 1) / TILE) * ((height + TILE - 1) / TILE);
+	struct room r;
+
+	r.sent = (sizeof(struct dense_enc) + 7) & ~(size_t)7;
+	r.flags = r.sent + (size_t)width * height * 4;
+	r.end = r.flags + tiles;
+	return r;
+}
+
+size_t dtx_room(unsigned width, unsigned height)
+{
+	return room_for(width, height).end;
+}
+
+int dtx_mode(struct display_tx *tx, unsigned head, const struct scanout *so, void *room, size_t bytes)
 {
 	if (head >= DISPLAY_HEADS)
 		return -EINVAL;
 	struct dtx_head *h = &tx->head[head];
 
 	if (!so->width || !so->height) {
-		turn_off(h);
+		turn_off(tx, head);
 		return 0;
 	}
-
+	struct room r = room_for(so->width, so->height);
 	int err = check_scanout(so);
-	uint32_t cols = (so->width + TILE - 1u) / TILE, rows = (so->height + TILE - 1u) / TILE;
 
-	if (!err && (!sent || !flags || sent_bytes < (size_t)so->width * so->height * 4 || flags_bytes < (size_t)cols * rows))
+	if (!err && (!room || bytes < r.end))
 		err = -ENOMEM;
 	if (err) {
-		turn_off(h);
+		turn_off(tx, head);
 		return err;
 	}
-	*h = (struct dtx_head){
-		.so = *so,
-		.cols = (uint16_t)cols,
-		.rows = (uint16_t)rows,
-		.sent = sent,
-		.flags = flags,
-		.sent_bytes = sent_bytes,
-		.flags_bytes = flags_bytes,
-		.announce = true,
-		.generation = h->generation + 1,
-	};
-	memset(flags, 0, (size_t)cols * rows);
-	mark_all(h, DTX_UNKNOWN);
+	uint8_t *at = room;
+
+	h->so = *so;
+	h->cols = (uint16_t)((so->width + TILE - 1u) / TILE);
+	h->rows = (uint16_t)((so->height + TILE - 1u) / TILE);
+	h->enc = room;
+	h->sent = (uint32_t *)(void *)(at + r.sent);
+	h->flags = at + r.flags;
+	memset(h->flags, 0, dtx_tiles(h));
+	mark_all(h);
+	begin_anew(tx, head, DTX_PICTURE);
 	return 0;
 }
 
 int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, uint32_t stride)
 {
-	if (head >= DISPLAY_HEADS || !is_on(&tx->head[head]))
+	if (head >= DISPLAY_HEADS || !dtx_is_on(&tx->head[head]))
 		return -EINVAL;
 	struct dtx_head *h = &tx->head[head];
 	struct scanout so = h->so;
@@ -105,7 +125,9 @@ int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, 
 	if (err)
 		return err;
 	h->so = so;
-	mark_all(h, 0);
+	if (h->begin != DTX_PICTURE) /* else the codec's state is not yet made */
+		dense_enc_source(h->enc, &so);
+	mark_all(h);
 	return 0;
 }
 
@@ -124,7 +146,7 @@ static void damage_row(struct dtx_head *h, uint32_t row, uint32_t from, uint32_t
 
 void dtx_damage(struct display_tx *tx, unsigned head, uint64_t offset, uint64_t len)
 {
-	if (head >= DISPLAY_HEADS || !is_on(&tx->head[head]) || !len)
+	if (head >= DISPLAY_HEADS || !dtx_is_on(&tx->head[head]) || !len)
 		return;
 	struct dtx_head *h = &tx->head[head];
 	uint64_t stride = h->so.stride, size = stride * h->so.height;
@@ -155,223 +177,41 @@ void dtx_reset(struct display_tx *tx)
 	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
 		struct dtx_head *h = &tx->head[i];
 
-		if (!h->generation)
-			continue; /* never on */
-		h->generation++;
-		h->announce = true;
-		h->inflight = 0;
-		if (is_on(h))
-			mark_all(h, DTX_UNKNOWN);
-	}
-}
-
-/* Where a tile lies in pixels and how large it is. */
-struct area {
-	uint32_t x, y, w, h;
-};
-
-static struct area tile_area(const struct dtx_head *h, uint32_t tile)
-{
-	struct area a = { .x = tile % h->cols * TILE, .y = tile / h->cols * TILE };
-
-	a.w = h->so.width - a.x < TILE ? h->so.width - a.x : TILE;
-	a.h = h->so.height - a.y < TILE ? h->so.height - a.y : TILE;
-	return a;
-}
-
-static void fetch_tile(const struct scanout *so, const struct area *a, uint32_t *px)
-{
-	for (uint32_t y = 0; y < a->h; y++, px += a->w)
-		picture_read(so, a->x, a->y + y, a->w, px);
-}
-
-static bool same_as_sent(const struct dtx_head *h, const struct area *a, const uint32_t *px)
-{
-	const uint32_t *sent = h->sent + (size_t)a->y * h->so.width + a->x;
-
-	for (uint32_t y = 0; y < a->h; y++, px += a->w, sent += h->so.width)
-		if (memcmp(px, sent, a->w * 4))
-			return false;
-	return true;
-}
-
-static void set_sent(struct dtx_head *h, const struct area *a, const uint32_t *px)
-{
-	uint32_t *sent = h->sent + (size_t)a->y * h->so.width + a->x;
-
-	for (uint32_t y = 0; y < a->h; y++, px += a->w, sent += h->so.width)
-		memcpy(sent, px, a->w * 4);
-}
-
-static size_t put_varint(uint8_t *out, uint32_t v)
-{
-	size_t n = 0;
-
-	for (; v > 0x7f; v >>= 7)
-		out[n++] = (uint8_t)(v | 0x80);
-	out[n++] = (uint8_t)v;
-	return n;
-}
-
-/* The next tile in [from, end) that is marked, or end. Eight flags at a time where none is. */
-static uint32_t next_marked(const struct dtx_head *h, uint32_t from, uint32_t end)
-{
-	while (from < end) {
-		uint64_t eight;
-
-		if (end - from >= 8) {
-			memcpy(&eight, h->flags + from, 8);
-			if (!(eight & DTX_LOOK * 0x0101010101010101u)) {
-				from += 8;
-				continue;
-			}
-		}
-		if (h->flags[from] & DTX_LOOK)
-			return from;
-		from++;
-	}
-	return end;
-}
-
-/* A datagram while it is built. */
-struct build {
-	uint8_t *buf;
-	size_t len, cap;
-	unsigned budget; /* tiles that may still be compared */
-	struct dtx_cookie *cookie;
-	uint32_t last; /* tile of the last record; ~0 before the first */
-};
-
-/*
- * Looks at one marked tile and adds it if it must be sent. What is compared, coded and kept as sent is one copy: the guest may
- * write meanwhile. Returns false where there was no room: the tile stays as it was.
- */
-static bool add_tile(struct display_tx *tx, struct dtx_head *h, struct build *b, uint32_t tile)
-{
-	uint32_t px[TILE * TILE];
-	uint8_t rec[5 + CODEC_TILE_MAX];
-	struct area a = tile_area(h, tile);
-
-	fetch_tile(&h->so, &a, px);
-	tx->tiles_compared++;
-	b->budget--;
-	if ((h->flags[tile] & DTX_UNKNOWN) || !same_as_sent(h, &a, px)) {
-		size_t n = put_varint(rec, tile - b->last - 1);
-
-		n += codec_encode_tile(px, a.w, a.h, rec + n);
-		if (n > b->cap - b->len || b->cookie->count == DTX_COOKIE_TILES)
-			return false;
-		memcpy(b->buf + b->len, rec, n);
-		b->len += n;
-		b->last = tile;
-		b->cookie->tile[b->cookie->count++] = tile;
-		set_sent(h, &a, px);
-		tx->tiles_sent++;
-		tx->tiles_bytes += n;
-	}
-	h->flags[tile] = 0;
-	h->todo--;
-	return true;
-}
-
-/* Looks at marked tiles of [h->scan, end) as far as room and budget go. */
-static void scan_tiles(struct display_tx *tx, struct dtx_head *h, struct build *b, uint32_t end)
-{
-	while (h->todo && b->budget) {
-		h->scan = next_marked(h, h->scan, end);
-		if (h->scan == end || !add_tile(tx, h, b, h->scan))
-			break;
-		h->scan++;
-	}
-}
-
-/* Builds one head's datagram; the length, or 0 if neither mode nor tile had to be told. */
-static size_t build_head(struct display_tx *tx, unsigned head, struct build *b)
-{
-	struct dtx_head *h = &tx->head[head];
-	uint32_t begin = h->scan;
-
-	b->buf[0] = (uint8_t)head;
-	b->buf[1] = (uint8_t)h->so.width;
-	b->buf[2] = (uint8_t)(h->so.width >> 8);
-	b->buf[3] = (uint8_t)h->so.height;
-	b->buf[4] = (uint8_t)(h->so.height >> 8);
-	b->len = HEADER;
-	b->last = ~0u;
-	b->cookie->generation = h->generation;
-	b->cookie->head = (uint8_t)head;
-	b->cookie->count = 0;
-	b->cookie->announce = h->announce;
-
-	scan_tiles(tx, h, b, tile_count(h));
-	/* Tiles go in raster order: the top of the picture follows the bottom only where nothing was found there. */
-	if (h->scan == tile_count(h)) {
-		h->scan = 0;
-		if (!b->cookie->count)
-			scan_tiles(tx, h, b, begin);
-	}
-	if (!b->cookie->count && !h->announce)
-		return 0;
-	h->announce = false;
-	h->inflight++;
-	tx->datagrams++;
-	return b->len;
-}
-
-size_t dtx_build(struct display_tx *tx, uint8_t *buf, size_t cap, unsigned max_tiles, struct dtx_cookie *cookie)
-{
-	struct build b = { .buf = buf, .cap = cap, .budget = max_tiles, .cookie = cookie };
-
-	if (cap < DTX_CAP_MIN)
-		return 0;
-	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
-		unsigned head = tx->next_head % DISPLAY_HEADS;
-
-		if (!b.budget)
-			break;
-		tx->next_head = (head + 1) % DISPLAY_HEADS;
-		if (!has_work(&tx->head[head]))
+		if (!h->known)
 			continue;
-		size_t len = build_head(tx, head, &b);
-
-		if (len)
-			return len;
+		begin_anew(tx, i, dtx_is_on(h) ? DTX_PICTURE : DTX_OFF);
+		if (dtx_is_on(h))
+			mark_all(h);
 	}
-	return 0;
 }
 
 void dtx_answer(struct display_tx *tx, const struct dtx_cookie *cookie, bool ok)
 {
-	if (cookie->head >= DISPLAY_HEADS)
-		return;
-	struct dtx_head *h = &tx->head[cookie->head];
+	struct dtx_packet *p = &tx->packet[cookie->packet % DTX_PACKETS];
 
-	if (cookie->generation != h->generation)
+	if (!cookie->serial || p->serial != cookie->serial)
 		return;
-	if (h->inflight)
-		h->inflight--;
-	if (ok)
+	if (ok) {
+		p->serial = 0;
 		return;
-	h->announce |= cookie->announce;
-	/*
-	 * A later datagram may have carried such a tile again and arrived; then it is sent once more for nothing. But a later one
-	 * may also be lost, or on its way: unknown is always true enough.
-	 */
-	for (unsigned i = 0; i < cookie->count && i < DTX_COOKIE_TILES; i++) {
-		uint32_t tile = cookie->tile[i];
-
-		if (tile >= tile_count(h))
-			continue;
-		mark(h, tile);
-		h->flags[tile] |= DTX_UNKNOWN;
-		tx->tiles_lost++;
 	}
+	p->lost = true;
+	if (p->tries < DTX_TRIES)
+		return;
+	struct dtx_head *h = &tx->head[p->head];
+
+	begin_anew(tx, p->head, dtx_is_on(h) ? DTX_PICTURE : DTX_OFF);
+	if (dtx_is_on(h))
+		mark_all(h);
 }
 
 bool dtx_idle(const struct display_tx *tx, bool in_flight)
 {
 	for (unsigned i = 0; i < DISPLAY_HEADS; i++)
-		if (has_work(&tx->head[i]) || (in_flight && tx->head[i].inflight))
+		if (dtx_has_work(&tx->head[i]) || tx->head[i].len)
+			return false;
+	for (unsigned i = 0; i < DTX_PACKETS; i++)
+		if (tx->packet[i].serial && (in_flight || tx->packet[i].lost))
 			return false;
 	return true;
 }

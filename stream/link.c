@@ -22,7 +22,7 @@ void link_init(struct link *l, enum link_role role, const struct link_ops *ops, 
 	}
 }
 
-/* A frame's loss is told to its owner: the display marks its tiles again, a stream goes back to it. */
+/* A frame's loss is told to its owner: the display sends its datagram again, a stream goes back to it. */
 static void lose(struct link *l, struct link_inflight *f, unsigned left)
 {
 	l->lost_frames++;
@@ -83,6 +83,7 @@ void link_session_begin(struct link *l)
 	l->rx_next = 0;
 	l->rx_map = 0;
 	l->rto_us = RTO_FIRST_US;
+	link_rate_begin(l);
 	l->sessions++;
 	if (l->ops->connected)
 		l->ops->connected(l->arg);

@@ -16,11 +16,11 @@
  *                          stood before offset is gone (the ring ran over), so the receiver goes on here
  *
  * One loss mechanism for all: the line keeps order, so a frame that comes settles every earlier one; what is missing then
- * was lost. The ACK tells which. The sender hands a lost display datagram's cookie back (its tiles become dirty, and what goes
- * out next is the current content); a lost stream frame moves that stream's read position back to it, and the bytes come
+ * was lost. The ACK tells which. The sender hands a lost display datagram's cookie back (its owner has it sent again, display.h);
+ * a lost stream frame moves that stream's read position back to it, and the bytes come
  * again from the ring. The receiver accepts stream bytes only in order: a frame past a gap counts as not accepted.
- * Flow control: at most `window` unsettled line bytes (told by the receiver) and LINK_INFLIGHT frames; nothing waits in a
- * queue but one built frame. One frame is always allowed, so a window of 0 means one at a time and none is ever waited for.
+ * Flow control: at most `window` unsettled line bytes (told by the receiver) and LINK_INFLIGHT frames, and no more than keep the line
+ * busy (link_rate.c); nothing waits in a queue but one built frame. One frame is always allowed, so a window of 0 means one at a time and none is ever waited for.
  * A tail loss is found by PING after a time-out that doubles; since order is kept, a PING that came too early harms nothing.
  *
  * A session: the host chooses a nonce that was not used before and says HELLO. A HELLO with a nonce that is not the session's
@@ -88,6 +88,9 @@ struct link_inflight {
 	bool again;          /* its bytes are due again already, for the loss of a frame before it */
 	uint32_t offset, len;
 	struct dtx_cookie cookie;
+	/* link_rate.c: when it began, what had been delivered by then and when that was */
+	bool alone, limited; /* it went into an empty line; there was not enough to send to fill the line */
+	uint64_t sent_us, delivered, delivered_us;
 };
 
 enum link_role { LINK_VMM, LINK_HOST };
@@ -105,10 +108,10 @@ struct link_ops {
 	void (*stream)(void *arg, enum link_stream s, const uint8_t *data, size_t len);
 	/* So many bytes of a stream are gone for good; what comes next follows them. CONTROL, INPUT: it begins with a new message. */
 	void (*jumped)(void *arg, enum link_stream s, uint32_t lost);
-	/* Host: a display datagram; a negative answer counts the frame as not accepted, so that its tiles come again. */
+	/* Host: a display datagram; a negative answer counts the frame as not accepted, so that it comes again. */
 	int (*display)(void *arg, const uint8_t *body, size_t len);
-	/* VMM: build a datagram into buf (cap bytes), fill the cookie; 0: nothing to send. */
-	size_t (*build)(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie);
+	/* VMM: give a datagram (of at most LINK_BODY_MAX bytes) and its cookie; 0: nothing to send. */
+	size_t (*build)(void *arg, uint8_t *buf, struct dtx_cookie *cookie);
 	/* VMM: what became of a datagram. */
 	void (*answer)(void *arg, const struct dtx_cookie *cookie, bool ok);
 	/* Every frame whose CRC was right, before it is acted upon: its type and what follows, without the CRC. */
@@ -136,6 +139,13 @@ struct link {
 	uint64_t hello_us;             /* when the next HELLO is due */
 	uint32_t first[LINK_STREAMS];  /* VMM: where the streams began in this session, for a WELCOME that is said again */
 	unsigned turn;                 /* streams and display take turns */
+	/* the line as it was measured, link_rate.c */
+	uint64_t delivered, delivered_us; /* line bytes settled in this session, and when last */
+	uint32_t rate[2];              /* best of this span and of the one before, bytes a second */
+	uint64_t rate_us, base_at_us;  /* when this span began; when the delay was measured */
+	uint32_t base_us;              /* the line's own delay, there and back */
+	uint16_t body, shorter_seq;    /* what loss makes of a frame's length; the frame with which it may shrink again */
+	bool empty_first, pressed;     /* send nothing before the line is empty; the line was what we waited for */
 	bool owe_ack, owe_welcome, owe_ping, owe_bye;
 	uint32_t welcome_nonce;
 	uint8_t bye_reason;
@@ -144,6 +154,7 @@ struct link {
 	uint8_t raw[LINK_FRAME_MAX];   /* a frame while it is made */
 	uint8_t out[LINK_LINE_MAX];    /* the one frame on its way */
 	size_t out_len, out_pos;
+	uint64_t frame_us;             /* when it began */
 	/* receiving */
 	uint16_t rx_next;
 	uint64_t rx_map;               /* bit i: frame rx_next-1-i was accepted */
@@ -172,7 +183,7 @@ void link_rx(struct link *l, const uint8_t *bytes, size_t n, uint64_t now_us);
 
 /**
  * Gives up to cap bytes for the line, building frames as needed (one at a time, so what they say is current). 0: nothing
- * to send now. An owner whose ops->build may return 0 with work left (dtx_build's max_tiles) asks again by itself.
+ * to send now. An owner whose ops->build may return 0 with work left (dtx_work's slices) asks again by itself.
  */
 size_t link_tx(struct link *l, uint8_t *out, size_t cap, uint64_t now_us);
 
@@ -181,6 +192,12 @@ size_t link_tx(struct link *l, uint8_t *out, size_t cap, uint64_t now_us);
  * caller's clock; UINT64_MAX: never.
  */
 uint64_t link_deadline(const struct link *l, uint64_t now_us);
+
+/** The line's rate towards the far end, as measured in the last seconds, in bytes a second; 0: not known yet. */
+uint32_t link_rate(const struct link *l);
+
+/** How long a display datagram had best be: urgent ones wait for those on their way, and a line with faults hits long ones more often. */
+size_t link_body(const struct link *l);
 
 /** Room in a stream's ring without dropping what has not arrived. */
 size_t link_room(const struct link *l, enum link_stream s);

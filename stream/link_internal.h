@@ -61,6 +61,20 @@ void link_session_end(struct link *l);
 /* The oldest frame in flight is settled: accepted or lost. */
 void link_settle_oldest(struct link *l, bool accepted);
 
+/* ---- link_rate.c */
+
+/* A session begins: nothing is known of the line. */
+void link_rate_begin(struct link *l);
+/* True while one more frame keeps the line busy, and does not merely wait in it. */
+bool link_rate_allows(const struct link *l);
+/* How many bytes a frame of a stream has at most. */
+size_t link_rate_piece(const struct link *l);
+/* The line took a frame's bytes, one after the other, in so many microseconds. */
+void link_rate_taken(struct link *l, size_t bytes, uint64_t took, uint64_t now_us);
+/* f is on its way, before it is counted in inflight; and it was settled, whether it was accepted or not. */
+void link_rate_sent(struct link *l, struct link_inflight *f, uint64_t now_us);
+void link_rate_settled(struct link *l, const struct link_inflight *f, bool accepted, uint64_t now_us);
+
 /* ---- link_tx.c */
 
 /* True when the window has room for one more sequenced frame. */

@@ -87,8 +87,12 @@ static void rx_ack(struct link *l, struct body b, uint64_t now_us)
 	if (settled)
 		l->sent_us = now_us;
 	/* A callback may end the session: then nothing is left in flight. */
-	for (unsigned i = settled; i-- && l->inflight;)
-		link_settle_oldest(l, map >> i & 1);
+	for (unsigned i = settled; i-- && l->inflight;) {
+		bool accepted = map >> i & 1;
+
+		link_rate_settled(l, &l->fl[l->inflight_first], accepted, now_us);
+		link_settle_oldest(l, accepted);
+	}
 }
 
 /* ---- sequenced frames */

@@ -100,7 +100,9 @@ bool link_may_send(const struct link *l)
 {
 	if (!l->up || l->inflight == LINK_INFLIGHT)
 		return false;
-	return !l->inflight || (l->inflight_bytes < l->window && l->window - l->inflight_bytes >= LINK_LINE_MAX);
+	if (!l->inflight)
+		return true;
+	return l->inflight_bytes < l->window && l->window - l->inflight_bytes >= LINK_LINE_MAX && link_rate_allows(l);
 }
 
 /* The slot for the frame about to be sent; it counts only when made_sequenced says so. */
@@ -116,28 +118,31 @@ static struct link_inflight *next_slot(struct link *l, enum link_type type)
 	return f;
 }
 
-static void made_sequenced(struct link *l, struct link_inflight *f, size_t body, unsigned kind)
+static void made_sequenced(struct link *l, struct link_inflight *f, size_t body, unsigned kind, uint64_t now_us)
 {
 	f->line_bytes = (uint16_t)seal(l, 3 + body, kind);
+	link_rate_sent(l, f, now_us);
 	l->inflight_bytes += f->line_bytes;
 	l->inflight++;
 	l->seq++;
 }
 
-static bool make_display(struct link *l)
+_Static_assert(DISPLAY_BODY_MAX <= LINK_BODY_MAX, "a display datagram is one frame");
+
+static bool make_display(struct link *l, uint64_t now_us)
 {
 	if (!l->ops->build)
 		return false;
 	struct link_inflight *f = next_slot(l, LINK_DISPLAY);
-	size_t len = l->ops->build(l->arg, l->raw + 3, LINK_BODY_MAX, &f->cookie);
+	size_t len = l->ops->build(l->arg, l->raw + 3, &f->cookie);
 
 	if (!len || len > LINK_BODY_MAX)
 		return false;
-	made_sequenced(l, f, len, LINK_STREAMS);
+	made_sequenced(l, f, len, LINK_STREAMS, now_us);
 	return true;
 }
 
-static bool make_stream(struct link *l, enum link_stream s)
+static bool make_stream(struct link *l, enum link_stream s, uint64_t now_us)
 {
 	struct link_ring *r = &l->ring[s];
 
@@ -149,30 +154,32 @@ static bool make_stream(struct link *l, enum link_stream s)
 	f->stream = (uint8_t)s;
 	f->offset = r->next;
 	f->jump = r->jump;
-	f->len = link_ring_peek(r, p + STREAM_HEAD, LINK_BODY_MAX - STREAM_HEAD);
+	f->len = link_ring_peek(r, p + STREAM_HEAD, (uint32_t)(link_rate_piece(l) - STREAM_HEAD));
 	*p++ = (uint8_t)(s | (r->jump ? LINK_JUMP : 0));
 	link_put(p, r->next, 4);
 	r->next += f->len;
 	r->jump = false;
-	made_sequenced(l, f, STREAM_HEAD + f->len, s);
+	made_sequenced(l, f, STREAM_HEAD + f->len, s, now_us);
 	return true;
 }
 
 /* Control and input are small and urgent; then text and picture take turns, and the two texts among themselves. */
-static bool make_content(struct link *l)
+static bool make_content(struct link *l, uint64_t now_us)
 {
 	enum { PICTURE = LINK_STREAMS };
 	static const uint8_t turns[] = { PICTURE, LINK_SERIAL, PICTURE, LINK_LOG };
 
-	if (!link_may_send(l))
+	if (!link_may_send(l)) {
+		l->pressed |= l->inflight != 0;
 		return false;
-	if (make_stream(l, LINK_CONTROL) || make_stream(l, LINK_INPUT))
+	}
+	if (make_stream(l, LINK_CONTROL, now_us) || make_stream(l, LINK_INPUT, now_us))
 		return true;
 	for (unsigned i = 0; i < sizeof(turns); i++) {
 		unsigned what = turns[l->turn];
 
 		l->turn = (l->turn + 1) % sizeof(turns);
-		if (what == PICTURE ? make_display(l) : make_stream(l, what))
+		if (what == PICTURE ? make_display(l, now_us) : make_stream(l, what, now_us))
 			return true;
 	}
 	return false;
@@ -183,13 +190,17 @@ size_t link_tx(struct link *l, uint8_t *out, size_t cap, uint64_t now_us)
 	size_t done = 0;
 
 	while (done < cap) {
-		if (l->out_pos == l->out_len && !make_session_frame(l, now_us) && !make_content(l))
+		if (l->out_pos == l->out_len && !make_session_frame(l, now_us) && !make_content(l, now_us))
 			break;
 		size_t left = l->out_len - l->out_pos, n = left < cap - done ? left : cap - done;
 
+		if (!l->out_pos)
+			l->frame_us = now_us;
 		memcpy(out + done, l->out + l->out_pos, n);
 		l->out_pos += n;
 		done += n;
+		if (l->out_pos == l->out_len)
+			link_rate_taken(l, l->out_len, now_us - l->frame_us, now_us);
 		/* raw still holds this frame. ACKs that go out all the time must not put off the search for a lost tail. */
 		if (l->raw[0] != LINK_ACK)
 			l->sent_us = now_us;

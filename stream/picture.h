@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define TILE 16 /* pixels on a tile's side; at the right and bottom edges a tile is what is left */
+
 /*
  * Where a head's picture lies in memory, as the scanout reads it. Little-endian pixels by bpp: 32 and 24 (bytes B, G, R; of 32 the
  * fourth is ignored), 16 (5 bits R, 6 G, 5 B from the top), 15 (5 each), 8 (an index into the palette).

@@ -152,17 +152,15 @@ void heads_unplug(struct vm *vm, unsigned n, struct display_tx *tx)
 
 	if (!w->present)
 		return;
-	(void)dtx_mode(tx, n, &off, NULL, 0, NULL, 0);
+	(void)dtx_mode(tx, n, &off, NULL, 0);
 	if (!n)
 		remove_vga(vm);
 	pci_remove(pc_pci(vm->pc), head_slot(n)); /* and through on_place, its memory */
 	drop_range(vm, w);			  /* of a text mode: that is elsewhere */
 	acpi_pcihp_gone(pc_pcihp(vm->pc), head_slot(n));
 	frames_free((uint64_t)(uintptr_t)h->vram, h->vram_bytes >> PAGE_SHIFT);
-	if (w->sent_frames)
-		frames_free(w->sent, w->sent_frames);
-	if (w->flags_frames)
-		frames_free(w->flags, w->flags_frames);
+	if (w->room_frames)
+		frames_free(w->room, w->room_frames);
 	*h = (struct head){ .gpa = HEAD_NOWHERE };
 	*w = (struct head_view){ .range = -1 };
 	count_heads(vm);
@@ -264,40 +262,35 @@ static int follow_range(struct vm *vm, struct head_view *w, uint64_t base, uint6
 	return w->range < 0 ? w->range : 0;
 }
 
-/* Room for the stream's copy of a picture; what is there is kept where it is enough. */
-static int make_room(uint64_t *at, size_t *frames, size_t bytes)
+/* Room for the stream's copy of a picture and its codec; what is there is kept where it is enough. */
+static int make_room(struct head_view *w, size_t bytes)
 {
 	size_t need = (bytes + PAGE_MASK) >> PAGE_SHIFT;
 	uint64_t fresh;
 
-	if (need <= *frames)
+	if (need <= w->room_frames)
 		return 0;
 	fresh = frames_alloc(need, 1);
 	if (!fresh)
 		return -ENOMEM;
-	if (*frames)
-		frames_free(*at, *frames);
-	*at = fresh;
-	*frames = need;
+	if (w->room_frames)
+		frames_free(w->room, w->room_frames);
+	w->room = fresh;
+	w->room_frames = need;
 	return 0;
 }
 
 static int new_mode(struct head_view *w, unsigned i, struct display_tx *tx, const struct scanout *so)
 {
 	static const struct scanout off;
-	size_t tiles = (size_t)((so->width + TILE - 1u) / TILE) * ((so->height + TILE - 1u) / TILE);
 	int e;
 
 	/* Off first: the room may move. */
-	(void)dtx_mode(tx, i, &off, NULL, 0, NULL, 0);
+	(void)dtx_mode(tx, i, &off, NULL, 0);
 	if (!so->width)
 		return 0;
-	e = make_room(&w->sent, &w->sent_frames, (size_t)so->width * so->height * 4);
-	if (!e)
-		e = make_room(&w->flags, &w->flags_frames, tiles);
-	return e ? e
-		 : dtx_mode(tx, i, so, (uint32_t *)(uintptr_t)w->sent, w->sent_frames * PAGE_SIZE, (uint8_t *)(uintptr_t)w->flags,
-			    w->flags_frames * PAGE_SIZE);
+	e = make_room(w, dtx_room(so->width, so->height));
+	return e ? e : dtx_mode(tx, i, so, (void *)(uintptr_t)w->room, w->room_frames * PAGE_SIZE);
 }
 
 /* Where head i's picture is made of and what it is; a head that is off has none. */

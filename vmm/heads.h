@@ -26,10 +26,10 @@ struct head_view {
 	int range;		/* in the tracker, of the visible bytes; negative: none */
 	bool stale;		/* the head's mode or place is not what is shown */
 	struct scanout shown;
-	bool text;	      /* a VGA text mode is shown: head 0 alone has one */
-	bool redraw;	      /* its registers changed */
-	uint64_t sent, flags; /* the stream's memory for it */
-	size_t sent_frames, flags_frames;
+	bool text;     /* a VGA text mode is shown: head 0 alone has one */
+	bool redraw;   /* its registers changed */
+	uint64_t room; /* the stream's memory for it */
+	size_t room_frames;
 };
 
 /**

@@ -6,6 +6,7 @@
 
 #include "mm/frames.h"
 #include "stream/link.h"
+#include "stream/pace.h"
 #include "vmm/control.h"
 #include "vmm/hw/hw.h"
 #include "vmm/input.h"
@@ -19,13 +20,16 @@
 #define LINE_WINDOW 4096          /* bytes that the host may have in flight to us */
 #define LINE_SLICE 2048           /* bytes to the UART in one pump while the guest has work */
 #define LINE_IDLE_SLICE 65536
-#define LINE_TILES 256            /* tiles compared for one datagram */
 #define LINE_TEXT_NS 2000000ull   /* the guest's text is collected this long, so that frames are not of one byte */
 #define LINE_STALL_NS 2000000000ull /* a host that took nothing for this long does not hold the guest's COM1 up */
 
 static struct {
 	struct link link;
 	struct display_tx tx;
+	struct pace pace;
+	uint64_t encode_until;        /* the end of this pump's share of time */
+	bool idle;                    /* the guest was, at the last pump */
+	bool ready;                   /* a datagram is complete */
 	struct proto_reader control, input;
 	struct vm *vm;
 	uint8_t chunk[16];            /* one UART FIFO's worth on its way */
@@ -93,6 +97,7 @@ static void on_connected(void *arg)
 	line.plain_tail = line.plain_head;
 	line.next_frame_ns = 0;
 	line.progress_ns = time_ns();
+	line.ready = false;
 	dtx_reset(&line.tx);
 	log_debug("a host attached (session %llu)", (unsigned long long)line.link.sessions);
 	if (line.vm && line.vm->ended)
@@ -130,16 +135,32 @@ static void on_jumped(void *arg, enum link_stream s, uint32_t lost)
 		memset(&line.input, 0, sizeof(line.input));
 }
 
-static size_t on_build(void *arg, uint8_t *buf, size_t cap, struct dtx_cookie *cookie)
+/* Codes until a datagram is complete, there is nothing to do, or this pump's time is over. */
+static void encode(void)
+{
+	uint64_t begin = time_ns(), now = begin;
+	enum dtx_status status = DTX_WORKING;
+
+	for (; !line.ready && status == DTX_WORKING && now < line.encode_until; now = time_ns()) {
+		status = dtx_work(&line.tx, link_body(&line.link), 1);
+		line.ready = status == DTX_READY;
+	}
+	pace_use(&line.pace, now - begin, line.idle);
+}
+
+static size_t on_build(void *arg, uint8_t *buf, struct dtx_cookie *cookie)
 {
 	(void)arg;
-	return dtx_build(&line.tx, buf, cap, LINE_TILES, cookie);
+	encode();
+	line.ready = false;
+	return dtx_take(&line.tx, buf, cookie);
 }
 
 static void on_answer(void *arg, const struct dtx_cookie *cookie, bool ok)
 {
 	(void)arg;
 	dtx_answer(&line.tx, cookie, ok);
+	line.ready &= ok; /* what was complete may be for nothing */
 }
 
 static const struct link_ops line_ops = {
@@ -166,6 +187,7 @@ int line_init(void)
 		if (!rings[i].buf)
 			return -ENOMEM;
 	}
+	pace_init(&line.pace, PACE_SHARE, time_ns());
 	link_init(&line.link, LINK_VMM, &line_ops, NULL, rings, 0, LINE_WINDOW);
 	log_set_sink(log_out);
 	panic_set_writer(panic_out);
@@ -201,20 +223,12 @@ static void receive(uint64_t now_us)
 	}
 }
 
-/* The next bytes for the UART, at most one FIFO's worth. *budget pays for the tiles that are compared without a difference. */
-static size_t next_chunk(size_t *budget, uint64_t now_us)
+/* The next bytes for the UART, at most one FIFO's worth. */
+static size_t next_chunk(uint64_t now_us)
 {
 	if (!line.link.up && line.plain_tail != line.plain_head)
 		return plain_take(line.chunk, sizeof(line.chunk));
-	for (;;) {
-		uint64_t compared = line.tx.tiles_compared;
-		size_t n = link_tx(&line.link, line.chunk, sizeof(line.chunk), now_us);
-
-		compared = line.tx.tiles_compared - compared;
-		if (n || !compared || *budget <= compared)
-			return n;
-		*budget -= compared;
-	}
+	return link_tx(&line.link, line.chunk, sizeof(line.chunk), now_us);
 }
 
 /* Fills the UART as far as it takes bytes and the budget goes. */
@@ -225,9 +239,9 @@ static void transmit(size_t budget, uint64_t now_us)
 
 		if (line.chunk_pos == line.chunk_len) {
 			line.chunk_pos = 0;
-			line.chunk_len = next_chunk(&budget, now_us);
+			line.chunk_len = next_chunk(now_us);
 			if (!line.chunk_len) {
-				line.tx_state = budget <= LINE_TILES && !dtx_idle(&line.tx, false) ? TX_SLICE : TX_DONE;
+				line.tx_state = TX_DONE;
 				return;
 			}
 		}
@@ -251,6 +265,17 @@ static void plan_slice(bool idle, uint64_t started)
 	uint64_t now = time_ns();
 
 	line.next_slice_ns = idle ? now : now + (now - started);
+}
+
+/* Transmits and codes within this pump's share of time; what is coded ahead while the line is busy is sent by a later one. */
+static void send(bool idle)
+{
+	uint64_t now = time_ns();
+
+	line.idle = idle;
+	line.encode_until = line.link.up ? now + pace_allow(&line.pace, now, idle) : now;
+	transmit(idle ? LINE_IDLE_SLICE : LINE_SLICE, now / 1000);
+	encode();
 }
 
 /* Whether the host still takes bytes: it settled something lately, or nothing is owed to it. */
@@ -282,7 +307,7 @@ void line_pump(bool idle)
 		line.next_frame_ns = now + LINE_FRAME_NS;
 	}
 	line.text_ns = 0;
-	transmit(idle ? LINE_IDLE_SLICE : LINE_SLICE, now / 1000);
+	send(idle);
 	uart_tx_interrupt(line.tx_state == TX_FIFO);
 	plan_slice(idle, now);
 	if (line.serial_stopped && (link_room(&line.link, LINK_SERIAL) > 64 || !line.link.up || !progressing(now))) {
@@ -305,10 +330,19 @@ static uint64_t tx_deadline(uint64_t now)
 	}
 }
 
+/* When there is time again to code, if something is to be coded. */
+static uint64_t encode_deadline(uint64_t now)
+{
+	if (!line.link.up || line.ready || dtx_idle(&line.tx, false))
+		return UINT64_MAX;
+	return line.idle ? now : pace_next(&line.pace, now);
+}
+
 uint64_t line_deadline(void)
 {
-	uint64_t next = tx_deadline(time_ns());
+	uint64_t now = time_ns(), next = tx_deadline(now), encoding = encode_deadline(now);
 
+	next = encoding < next ? encoding : next;
 	if (line.link.up && line.next_frame_ns < next)
 		next = line.next_frame_ns;
 	if (line.text_ns && line.text_ns < next)
@@ -367,19 +401,22 @@ void line_close(void)
 size_t line_stats(char *buf, size_t size)
 {
 	const struct link *l = &line.link;
+	const struct display_tx *tx = &line.tx;
 
-	return (size_t)snprintf(buf, size,
-				"\"tiles_compared\":%llu,\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"tiles_lost\":%llu,\"datagrams\":%llu,"
-				"\"line_tx_bytes\":%llu,\"line_rx_bytes\":%llu,\"line_tx_frames\":%llu,\"line_rx_frames\":%llu,"
-				"\"line_rx_bad\":%llu,\"line_lost_frames\":%llu,\"line_sessions\":%llu,\"uart_errors\":%llu,"
-				"\"bytes\":{\"control\":%llu,\"log\":%llu,\"serial\":%llu,\"display\":%llu,\"other\":%llu}",
-				(unsigned long long)line.tx.tiles_compared, (unsigned long long)line.tx.tiles_sent,
-				(unsigned long long)line.tx.tiles_bytes, (unsigned long long)line.tx.tiles_lost,
-				(unsigned long long)line.tx.datagrams, (unsigned long long)l->tx_bytes, (unsigned long long)l->rx_bytes,
-				(unsigned long long)l->tx_frames, (unsigned long long)l->rx_frames, (unsigned long long)l->rx_bad,
-				(unsigned long long)l->lost_frames, (unsigned long long)l->sessions, (unsigned long long)uart_errors,
-				(unsigned long long)l->tx_bytes_by_type[LINK_CONTROL], (unsigned long long)l->tx_bytes_by_type[LINK_LOG],
-				(unsigned long long)l->tx_bytes_by_type[LINK_SERIAL],
-				(unsigned long long)l->tx_bytes_by_type[LINK_STREAMS],
-				(unsigned long long)l->tx_bytes_by_type[LINK_STREAMS + 1]);
+	return (size_t)snprintf(
+		buf, size,
+		"\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"encode_share\":%u,\"encode_slices\":%llu,"
+		"\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"datagrams\":%llu,\"datagrams_again\":%llu,\"beginnings\":%llu,"
+		"\"line_tx_bytes\":%llu,\"line_rx_bytes\":%llu,\"line_tx_frames\":%llu,\"line_rx_frames\":%llu,"
+		"\"line_rx_bad\":%llu,\"line_lost_frames\":%llu,\"line_sessions\":%llu,\"uart_errors\":%llu,"
+		"\"bytes\":{\"control\":%llu,\"log\":%llu,\"serial\":%llu,\"display\":%llu,\"other\":%llu}",
+		(unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy, line.pace.share,
+		(unsigned long long)tx->slices, (unsigned long long)tx->tiles_sent, (unsigned long long)tx->tiles_bytes,
+		(unsigned long long)tx->datagrams, (unsigned long long)tx->again, (unsigned long long)tx->begins,
+		(unsigned long long)l->tx_bytes, (unsigned long long)l->rx_bytes, (unsigned long long)l->tx_frames,
+		(unsigned long long)l->rx_frames, (unsigned long long)l->rx_bad, (unsigned long long)l->lost_frames,
+		(unsigned long long)l->sessions, (unsigned long long)uart_errors,
+		(unsigned long long)l->tx_bytes_by_type[LINK_CONTROL], (unsigned long long)l->tx_bytes_by_type[LINK_LOG],
+		(unsigned long long)l->tx_bytes_by_type[LINK_SERIAL], (unsigned long long)l->tx_bytes_by_type[LINK_STREAMS],
+		(unsigned long long)l->tx_bytes_by_type[LINK_STREAMS + 1]);
 }

@@ -6,7 +6,7 @@
 #include "guest-tests/lib/prng.h"
 #include "guest-tests/lib/print.h"
 #include "guest-tests/lib/painter.h"
-#include "stream/codec.h"
+#include "stream/picture.h"
 
 int main(void);
 

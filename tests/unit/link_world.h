@@ -56,8 +56,8 @@ struct world {
 	struct link vmm;
 	struct display_tx tx;
 	uint16_t width, height;
-	uint32_t *fb, *sent;
-	uint8_t *flags;
+	uint32_t *fb;
+	void *room; /* of the sender for a picture of WIDTH x HEIGHT */
 	uint8_t vmm_ring[3][CONTROL_RING];
 	struct sink from_host[LINK_STREAMS];
 	uint32_t vmm_message, host_message, host_input; /* numbers of the next ones written */

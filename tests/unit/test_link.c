@@ -1,6 +1,6 @@
 /* The link, one rule at a time: sessions, history, text, fairness, windows, what a loss costs, what a hostile peer may say. */
-/* links: stream/link.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
-/* links: stream/display_tx.c stream/display_rx.c stream/codec.c stream/picture.c stream/crc32.c */
+/* links: stream/link.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
+/* links: stream/display_tx.c stream/display_build.c stream/display_rx.c CODEC stream/crc32.c */
 /* links: stream/proto.c tests/unit/link_world.c */
 #include <stdarg.h>
 #include <stddef.h>
@@ -349,7 +349,8 @@ static void test_loss_costs_once(void **state)
 	world_settle(w, 1000000);
 	world_check_streams(w);
 	assert_int_equal(w->vmm.lost_frames, 5);
-	assert_int_equal(w->vmm.tx_frames - frames, 2 * 5);
+	/* Again as they are shorter after a loss: 763 bytes instead of 1019. */
+	assert_int_equal(w->vmm.tx_frames - frames, 5 + 6);
 	world_teardown(w);
 }
 

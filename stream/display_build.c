@@ -1,0 +1,176 @@
+/* display.h: the sender's datagrams */
+#include <string.h>
+
+#include "stream/display.h"
+#include "stream/display_internal.h"
+
+#define BEGIN_BYTES 7 /* number, head, size, what */
+
+static size_t put16(uint8_t *out, unsigned v)
+{
+	out[0] = (uint8_t)v;
+	out[1] = (uint8_t)(v >> 8);
+	return 2;
+}
+
+/* What the head begins with, into out: both ends then have the same picture and a codec that has learnt nothing. */
+static void put_beginning(struct display_tx *tx, struct dtx_head *h, unsigned head)
+{
+	h->out[1] = (uint8_t)(head | DISPLAY_BEGIN);
+	put16(h->out + 2, h->so.width);
+	put16(h->out + 4, h->so.height);
+	h->header = BEGIN_BYTES - (h->begin == DTX_OFF);
+	tx->begins++;
+	if (h->begin == DTX_OFF)
+		return;
+	h->out[6] = (uint8_t)((tx->fast ? DISPLAY_FAST : 0) | (h->begin == DTX_KEEP ? DISPLAY_KEEP : 0));
+	if (h->begin != DTX_KEEP)
+		memset(h->sent, 0, (size_t)h->so.width * h->so.height * 4);
+	dense_enc_reset(h->enc, tx->fast ? MODE_FAST : MODE_DENSE, h->sent, h->flags, h->so.width, h->so.height);
+	dense_enc_source(h->enc, &h->so);
+	h->enc->d.touch = (struct touch){ 0 };
+}
+
+static void open_datagram(struct display_tx *tx, struct dtx_head *h, unsigned head, size_t cap)
+{
+	h->open = true;
+	h->began = h->begin != DTX_GO_ON;
+	h->out[0] = h->number;
+	h->header = 1;
+	if (h->began)
+		put_beginning(tx, h, head);
+	h->begin = DTX_GO_ON;
+	if (!dtx_is_on(h))
+		return;
+	dense_enc_begin(h->enc, h->out + h->header, cap - h->header);
+}
+
+/* The datagram is complete, if there is anything in it. */
+static void close_datagram(struct display_tx *tx, struct dtx_head *h, unsigned head)
+{
+	size_t n = dtx_is_on(h) ? dense_enc_end(h->enc) : 0;
+
+	h->open = false;
+	if (!n && !h->began)
+		return;
+	if (!h->began)
+		h->out[1] |= (uint8_t)head;
+	h->len = h->header + n;
+	if (dtx_is_on(h)) {
+		tx->tiles_sent += h->enc->d.touch.tiles;
+		h->enc->d.touch.tiles = 0;
+	}
+}
+
+/* Works on one head; returns the slices that are left. Less than all were used only if a datagram is complete or nothing is to be
+ * done. */
+static unsigned work_head(struct display_tx *tx, unsigned head, size_t cap, unsigned slices)
+{
+	struct dtx_head *h = &tx->head[head];
+
+	while (slices && !h->len && dtx_has_work(h)) {
+		enum dense_status status = DENSE_READY;
+
+		slices--;
+		if (!h->open) {
+			open_datagram(tx, h, head, cap);
+			continue; /* a beginning is a slice of its own */
+		}
+		if (dtx_is_on(h)) {
+			if (dense_enc_idle(h->enc))
+				h->marked = false;
+			status = dense_enc_work(h->enc, 1);
+			tx->slices++;
+		}
+		if (status != DENSE_WORKING)
+			close_datagram(tx, h, head);
+	}
+	return slices;
+}
+
+enum dtx_status dtx_work(struct display_tx *tx, size_t cap, unsigned slices)
+{
+	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
+		unsigned head = tx->turn % DISPLAY_HEADS;
+
+		slices = work_head(tx, head, cap, slices);
+		if (tx->head[head].len)
+			return DTX_READY;
+		if (!slices)
+			return DTX_WORKING;
+		tx->turn = head + 1;
+	}
+	return DTX_IDLE;
+}
+
+/* The lost datagram that was sent first, or NULL. */
+static struct dtx_packet *oldest_lost(struct display_tx *tx)
+{
+	struct dtx_packet *oldest = NULL;
+
+	for (unsigned i = 0; i < DTX_PACKETS; i++) {
+		struct dtx_packet *p = &tx->packet[i];
+
+		if (p->serial && p->lost && (!oldest || (int32_t)(p->serial - oldest->serial) < 0))
+			oldest = p;
+	}
+	return oldest;
+}
+
+/* A place for the head's next datagram; NULL if there is none, or one that is too old is still on its way. */
+static struct dtx_packet *free_packet(struct display_tx *tx, unsigned head)
+{
+	struct dtx_packet *found = NULL;
+
+	for (unsigned i = 0; i < DTX_PACKETS; i++) {
+		struct dtx_packet *p = &tx->packet[i];
+
+		if (!p->serial)
+			found = p;
+		else if (p->head == head && (uint8_t)(tx->head[head].number - p->number) >= DTX_PACKETS)
+			return NULL;
+	}
+	return found;
+}
+
+/* The next complete datagram becomes a packet; NULL if there is none. */
+static struct dtx_packet *next_packet(struct display_tx *tx)
+{
+	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
+		unsigned head = (tx->turn + i) % DISPLAY_HEADS;
+		struct dtx_head *h = &tx->head[head];
+		struct dtx_packet *p = h->len ? free_packet(tx, head) : NULL;
+
+		if (!p)
+			continue;
+		tx->serial += tx->serial == UINT32_MAX ? 2 : 1;
+		p->serial = tx->serial;
+		p->head = (uint8_t)head;
+		p->number = h->number++;
+		p->tries = 0;
+		p->len = (uint16_t)h->len;
+		memcpy(p->body, h->out, h->len);
+		h->len = 0;
+		tx->turn = head + 1;
+		tx->datagrams++;
+		tx->tiles_bytes += p->len;
+		return p;
+	}
+	return NULL;
+}
+
+size_t dtx_take(struct display_tx *tx, uint8_t *buf, struct dtx_cookie *cookie)
+{
+	struct dtx_packet *p = oldest_lost(tx);
+
+	tx->again += p != NULL;
+	if (!p)
+		p = next_packet(tx);
+	if (!p)
+		return 0;
+	p->lost = false;
+	p->tries++;
+	memcpy(buf, p->body, p->len);
+	*cookie = (struct dtx_cookie){ .serial = p->serial, .packet = (uint8_t)(p - tx->packet) };
+	return p->len;
+}
