@@ -56,7 +56,7 @@ static unsigned memory_needed(const struct options *o)
 		if (stat(o->module[i].file, &st) == 0)
 			files += (uint64_t)st.st_size;
 	if (stat(o->guest_file, &st) == 0)
-		files += (uint64_t)st.st_size;
+		files += 2 * (uint64_t)st.st_size; /* a firmware image lies in the guest's memory beyond its RAM, too */
 	for (unsigned i = 0; i < o->heads.count; i++)
 		pictures += head_bytes(o->heads.head[i].width, o->heads.head[i].height);
 	pictures = pictures > PICTURES ? pictures - PICTURES : 0;

@@ -33,9 +33,10 @@ test-time: all
 	@BUILD=$(BUILD) bash tests/time
 
 .PHONY: bench pictures
-pictures: all
+pictures: all linux-files
 	@sh tests/tools/deps.sh $(DEPS_TEST)
 	@sh tests/tools/pictures.sh $(BUILD) docs/pictures
+	@bash tests/tools/guest-pictures.sh $(BUILD) docs/pictures
 
 bench: all
 	@BUILD=$(BUILD) CELLS="$(CELLS)" bash bench/run
@@ -73,5 +74,5 @@ help:
 	@echo "make test-time        a minute of the guest's time against the host's clock"
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json"
 	@echo "make fuzz [SECONDS=60]  what reads hostile input, under libFuzzer, each so long"
-	@echo "make pictures         those of the README, anew"
+	@echo "make pictures         those of the README and of docs/guests.md, anew"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"
