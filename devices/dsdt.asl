@@ -172,7 +172,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "TESSRA", "TESSERA", 1)
 					IO (Decode16, 0x0600, 0x0600, 1, 0x0c)
 					IO (Decode16, 0xae00, 0xae00, 1, 0x14)
 					IO (Decode16, 0xafe0, 0xafe0, 1, 0x04)
-					Memory32Fixed (ReadWrite, 0xf2000000, 0x00100000)
+					Memory32Fixed (ReadWrite, 0xfef00000, 0x00100000)
 				})
 			}
 

@@ -28,4 +28,4 @@ linux: all $(LINUX_FILES)
 # What is too long for `make test`: every machine and paging.
 .PHONY: test-linux
 test-linux: all $(BUILD)/tests/pngcrc $(LINUX_FILES)
-	@BUILD=$(BUILD) ONLY="$(ONLY)" SUITE=linux bash tests/run
+	@BUILD=$(BUILD) ONLY="$(ONLY)" ROUNDS="$(ROUNDS)" SUITE=linux bash tests/run

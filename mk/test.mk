@@ -70,7 +70,7 @@ help:
 	@echo "make linux            Debian's Linux: a shell on COM1 and one on each head (same variables)"
 	@echo "make test [ONLY=PATTERN]   all tests; unit: only the host's"
 	@echo "make test-nested [ONLY=PATTERN MACHINES=svm|vmx]   the VMM under QEMU/KVM, in QEMU TCG and in Bochs"
-	@echo "make test-linux [ONLY=PATTERN]   Debian's Linux on every machine, heads plugged and unplugged 50 times: takes hours"
+	@echo "make test-linux [ONLY=PATTERN ROUNDS=50]   Debian's Linux on every machine, heads plugged and unplugged: takes hours"
 	@echo "make test-time        a minute of the guest's time against the host's clock"
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json"
 	@echo "make fuzz [SECONDS=60]  what reads hostile input, under libFuzzer, each so long"

@@ -32,11 +32,11 @@
 #define GUEST_HEAD_STRIDE 0x2000000ull  /* 32 MiB each at most */
 #define GUEST_HEAD_MODE_MAX 0x1000000ull /* bytes of a head's largest mode: VRAM holds two pictures, to flip between */
 #define GUEST_HEAD_REGS 0xf1000000ull   /* head n's registers, a page each */
-#define GUEST_ECAM 0xf2000000ull        /* PCI configuration space by memory, 1 MiB */
 #define GUEST_PCI_END 0xfec00000ull     /* the interrupt controllers' and firmware's addresses: no BAR's memory goes there */
 #define GUEST_ROM_END 0x100000000ull    /* a firmware image ends here, and its last GUEST_ROM_LOW bytes at 1 MiB too */
 #define GUEST_ROM_MAX 0x1000000ull
 #define GUEST_ROM_LOW 0x20000ull
+#define GUEST_ECAM 0xfef00000ull        /* PCI configuration space by memory, 1 MiB */
 #define GUEST_HIGH_RAM 0x100000000ull   /* RAM beyond GUEST_MMIO_START goes on here */
 
 #endif

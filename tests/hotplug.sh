@@ -129,10 +129,11 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
   result "$label" "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
 }
 
+ROUNDS=${ROUNDS:-50}
 e2e_linux_hotplug() { hotplug_test e2e-linux-hotplug qemu 3; }
-linux_hotplug_qemu_hap() { hotplug_test linux-hotplug-qemu-hap qemu 50; }
-linux_hotplug_qemu_shadow() { hotplug_test linux-hotplug-qemu-shadow qemu 50 --paging shadow; }
-linux_hotplug_bochs_hap() { hotplug_test linux-hotplug-bochs-hap bochs 50; }
-linux_hotplug_bochs_shadow() { hotplug_test linux-hotplug-bochs-shadow bochs 50 --paging shadow; }
-linux_hotplug_bochs_svm_hap() { hotplug_test linux-hotplug-bochs-svm-hap bochs-svm 50; }
-linux_hotplug_bochs_svm_shadow() { hotplug_test linux-hotplug-bochs-svm-shadow bochs-svm 50 --paging shadow; }
+linux_hotplug_qemu_hap() { hotplug_test linux-hotplug-qemu-hap qemu "$ROUNDS"; }
+linux_hotplug_qemu_shadow() { hotplug_test linux-hotplug-qemu-shadow qemu "$ROUNDS" --paging shadow; }
+linux_hotplug_bochs_hap() { hotplug_test linux-hotplug-bochs-hap bochs "$ROUNDS"; }
+linux_hotplug_bochs_shadow() { hotplug_test linux-hotplug-bochs-shadow bochs "$ROUNDS" --paging shadow; }
+linux_hotplug_bochs_svm_hap() { hotplug_test linux-hotplug-bochs-svm-hap bochs-svm "$ROUNDS"; }
+linux_hotplug_bochs_svm_shadow() { hotplug_test linux-hotplug-bochs-svm-shadow bochs-svm "$ROUNDS" --paging shadow; }

@@ -66,7 +66,7 @@ static const uint8_t *find(const char *signature)
 
 static void make(unsigned cpus, bool apic, bool hpet)
 {
-	acpi_tables_make(&t, &(struct acpi_facts){ .cpus = cpus, .ecam = 0xf2000000, .apic = apic, .hpet = hpet });
+	acpi_tables_make(&t, &(struct acpi_facts){ .cpus = cpus, .ecam = 0xfef00000, .apic = apic, .hpet = hpet });
 	acpi_tables_link(&t, BASE);
 	assert_memory_equal(t.rsdp, "RSD PTR ", 8);
 	assert_int_equal(t.rsdp[15], 2);
@@ -108,7 +108,7 @@ static void test_fadt(void **state)
 	assert_true(get(p + 112, 4) & 1u << 10);
 	p = find("MCFG");
 	assert_int_equal(get(p + 4, 4), 60);
-	assert_int_equal(get(p + 44, 8), 0xf2000000);
+	assert_int_equal(get(p + 44, 8), 0xfef00000);
 	assert_int_equal(get(p + 52, 4), 0);
 	assert_null(find("APIC"));
 	assert_null(find("HPET"));
@@ -170,7 +170,7 @@ static void test_commands(void **state)
 
 	(void)state;
 	make(3, true, true);
-	acpi_tables_make(&raw, &(struct acpi_facts){ .cpus = 3, .ecam = 0xf2000000, .apic = true, .hpet = true });
+	acpi_tables_make(&raw, &(struct acpi_facts){ .cpus = 3, .ecam = 0xfef00000, .apic = true, .hpet = true });
 	assert_int_equal(acpi_tables_commands(&raw, commands, 128), 0);
 	len = acpi_tables_commands(&raw, commands, sizeof(commands));
 	assert_true(len && len % 128 == 0);
