@@ -213,6 +213,7 @@ static const struct argp ctl_argp = {
 	       "  key NAME...           keys pressed together: ctrl alt delete\n"
 	       "  click HEAD X Y        the left button\n"
 	       "  pause, resume, reset, nmi\n"
+	       "  power-button          of a guest whose ACPI listens to it\n"
 	       "  registers             the guest's CPU\n"
 	       "  ranges                tracked memory: the heads' and the guest's own\n"
 	       "  stats, log            counters; the VMM's log\n"

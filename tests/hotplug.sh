@@ -39,6 +39,7 @@ e2e_ctl_plug() {
     ctl_says "$dir" 0 'head=0 guest=does not listen' unplug 0
     ctl_says "$dir" 1 'there is no head 0' unplug 0 force
     ctl_says "$dir" 0 '^head=1 size=320x240 ' heads # goes on in its mode
+    ctl_says "$dir" 1 'does not listen to its power button' power-button
     ctl_says "$dir" 0 'done' reset
     for _ in $(seq 50); do
       "$TESSERA" ctl --control "$dir/sock" heads 2>/dev/null | cut -d' ' -f1,2 | xargs >"$dir/heads.txt"
@@ -78,8 +79,8 @@ same_heads() {
 # picture is what the guest read back from its VRAM, and the heads and sizes are those asked for.
 hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
   local label=$1 machine=$2 rounds=$3 dir=$OUT/$1 why='' limit pid n=0 step round go
-  local sizes1=(800x600 640x480 1280x720 720x400) sizes2=(640x400 1024x600 800x600 512x384 1280x800)
-  local size1=640x480 size2=800x600 command mask heads
+  local sizes1=(400x300 320x240 640x480 360x200) sizes2=(320x200 512x384 400x300 256x192 1024x600)
+  local size1=320x240 size2=400x300 command mask heads
   shift 3
   have_linux "$label" || return
   mkdir -p "$dir"
@@ -87,7 +88,7 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
   trap '' PIPE
   limit=$(patience "$machine")
   timeout $((limit * 10)) "$TESSERA" run "$BUILD/linux/vmlinuz" --initrd "$BUILD/linux/initrd" --machine "$machine" --memory 512 \
-    --timeout $((limit * 10 - 10)) --view none --heads "640x480,$size1,$size2,1024x768" --control "$dir/sock" --log "$dir/vmm.log" \
+    --timeout $((limit * 10 - 10)) --view none --heads "320x240,$size1,$size2,512x384" --control "$dir/sock" --log "$dir/vmm.log" \
     --stats "$dir/stats.json" "$@" -- console=ttyS0,115200 quiet tessera=hotplug >"$dir/out.txt" 2>"$dir/err.txt" <"$dir/in" &
   pid=$!
   exec {go}>"$dir/in"
@@ -119,10 +120,12 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
       printf g >&"$go"
     done
   done
+  "$TESSERA" ctl --control "$dir/sock" power-button >>"$dir/ctl.txt" 2>&1 || why=${why:-"ctl power-button"}
   printf q >&"$go"
   await "$limit" "$dir/out.txt" '^init: end' || why=${why:-"init does not end"}
   exec {go}>&-
   wait $pid || why=${why:-"exit status"}
+  grep -qE '^init: power button *1 ' "$dir/out.txt" || why=${why:-"Linux did not notice its power button"}
   grep -m 1 '^FAIL' "$dir/out.txt" >"$dir/fail.txt" && why=${why:-$(cat "$dir/fail.txt")}
   sed -n '/^init: the program/,/^init: end/p' "$dir/out.txt" | grep -E '^<[0-4]>' >"$dir/warnings.txt"
   grep -qiE 'acpi|pci|drm|bochs|BUG|WARNING|Oops' "$dir/warnings.txt" && why=${why:-"Linux warns: $(grep -m 1 -iE 'acpi|pci|drm|bochs|BUG|WARNING|Oops' "$dir/warnings.txt")"}

@@ -114,6 +114,16 @@ static void nmi(struct vm *vm, uint32_t id)
 	control_reply(id, 0, "{}");
 }
 
+static void power_button(struct vm *vm, uint32_t id)
+{
+	if (!acpi_pm_button_listened(pc_pm(vm->pc))) {
+		control_reply(id, -EOPNOTSUPP, "the guest does not listen to its power button");
+		return;
+	}
+	acpi_pm_power_button(pc_pm(vm->pc));
+	control_reply(id, 0, "{}");
+}
+
 static void quit(struct vm *vm, uint32_t id)
 {
 	vm->quit = true;
@@ -186,6 +196,7 @@ static const struct {
 	{ .name = "resume", .run = resume },
 	{ .name = "reset", .run = reset },
 	{ .name = "nmi", .run = nmi },
+	{ .name = "power-button", .run = power_button },
 	{ .name = "quit", .run = quit },
 	{ .name = "registers", .run = registers },
 	{ .name = "ranges", .run = ranges },
