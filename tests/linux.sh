@@ -9,6 +9,9 @@ have_linux() {
   return 1
 }
 
+# no_timer_check: Linux counts ticks in a stretch of the TSC, which fails where the host runs something else in between; it leaves that
+# out by itself on hypervisors that it knows.
+
 # patience MACHINE: seconds that Linux may take there to come to a point; Bochs takes minutes to boot it.
 patience() { case $1 in bochs*) echo 3000 ;; *) echo 170 ;; esac; }
 
@@ -21,7 +24,7 @@ draw_test() { # LABEL MACHINE OPTIONS...
   limit=$(patience "$machine")
   timeout $((limit + 30)) "$TESSERA" run "$BUILD/linux/vmlinuz" --initrd "$BUILD/linux/initrd" --machine "$machine" --memory 512 \
     --timeout "$limit" --view none --heads 1024x768,800x600,640x480,1280x720 --screenshot "$dir" --log "$dir/vmm.log" \
-    --stats "$dir/stats.json" "$@" -- console=ttyS0,115200 quiet tessera=draw >"$dir/out.txt" 2>"$dir/err.txt" </dev/null ||
+    --stats "$dir/stats.json" "$@" -- console=ttyS0,115200 no_timer_check quiet tessera=draw >"$dir/out.txt" 2>"$dir/err.txt" </dev/null ||
     why="exit status"
   [ "$(grep -c '^screen head=' "$dir/out.txt")" = 4 ] || why="not four pictures"
   check_last_pictures "$dir" "$dir/out.txt" >"$dir/pictures.txt" || why=$(head -n 1 "$dir/pictures.txt")
