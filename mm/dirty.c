@@ -34,7 +34,7 @@ static inline uint64_t low_bits(uint64_t n)
 
 static uint64_t *bits_of(const struct dirty_range *r, unsigned consumer)
 {
-	return r->bits + consumer * (r->words + r->sums);
+	return r->bits + consumer * r->stride;
 }
 
 /* By hand: GCC's builtin needs libgcc, which the VMM has not. */
@@ -53,29 +53,21 @@ static void set_word(const struct dirty_range *r, uint64_t *bits, uint64_t w, ui
 	bits[r->words + w / 64] |= 1ull << w % 64;
 }
 
-/* Sets the bits of the pages at, at + 1, ... of r that `word` has, for every consumer. None is past the end. */
-static void set_pages(const struct dirty *d, const struct dirty_range *r, uint64_t at, uint64_t word)
+/* Clears bits that mean nothing. */
+static inline void trim(const struct dirty_range *r, uint64_t *bits)
 {
-	if (at % 64 && word >> (64 - at % 64))
-		dirty_set(d, r, at + 63, word >> (64 - at % 64));
-	dirty_set(d, r, at, word << at % 64);
+	bits[0] &= ~0ull << r->first % 64;
+	bits[r->words - 1] &= low_bits((r->first + r->pages - 1) % 64 + 1);
 }
 
 void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word)
 {
 	for (unsigned i = 0; i < d->count; i++) {
 		const struct dirty_range *r = d->live[i];
-		uint64_t in = word, at = gfn - r->first;
+		uint64_t w = gfn / 64 - r->first / 64;
 
-		if (at + 63 >= r->pages + 63) /* wraps for pages before the range that the word reaches over */
-			continue;
-		if (gfn < r->first) {
-			in >>= r->first - gfn;
-			at = 0;
-		}
-		in &= low_bits(r->pages - at);
-		if (in)
-			set_pages(d, r, at, in);
+		if (w < r->words)
+			dirty_set(d, r, w, word);
 	}
 }
 
@@ -86,15 +78,11 @@ void dirty_mark(struct dirty *d, uint64_t gpa, uint64_t len)
 	/* Armed pages stay so: a set bit on one is allowed, and the next guest write is just noticed once more. */
 	for (unsigned i = 0; len && i < d->count; i++) {
 		const struct dirty_range *r = d->live[i];
-		uint64_t at, end;
+		uint64_t g = first > r->first ? first : r->first, end = r->first + r->pages;
 
-		if (last < r->first || first >= r->first + r->pages)
-			continue;
-		at = first > r->first ? first - r->first : 0;
-		end = last - r->first < r->pages ? last - r->first + 1 : r->pages;
-		d->marks += end - at;
-		for (; at < end; at += 64)
-			set_pages(d, r, at, low_bits(end - at));
+		end = last < end ? last + 1 : end;
+		for (d->marks += g < end ? end - g : 0; g < end; g = (g | 63) + 1)
+			dirty_set(d, r, g / 64 - r->first / 64, low_bits(end - (g & ~63ull)) & ~0ull << g % 64);
 	}
 }
 
@@ -102,9 +90,8 @@ static void fill(struct dirty_range *r, unsigned consumer)
 {
 	uint64_t *bits = bits_of(r, consumer);
 
-	memset(bits, 0xff, (r->words + r->sums) * 8);
-	bits[r->words - 1] = low_bits((r->pages - 1) % 64 + 1);
-	bits[r->words + r->sums - 1] = low_bits((r->words - 1) % 64 + 1);
+	memset(bits, 0xff, r->stride * 8);
+	bits[r->stride - 1] = low_bits((r->words - 1) % 64 + 1);
 }
 
 /* ---- ranges */
@@ -121,17 +108,12 @@ static void release(struct dirty *d, uint64_t gfn, uint64_t count)
 		next = end;
 		for (unsigned i = 0; i < d->count; i++) {
 			const struct dirty_range *r = d->live[i];
-			uint64_t past = r->first + r->pages;
+			bool has = gfn - r->first < r->pages;
+			uint64_t edge = has ? r->first + r->pages : r->first;
 
-			if (gfn >= past)
-				continue;
-			if (gfn >= r->first) {
-				alone = false;
-				next = past < end ? past : end;
-				break;
-			}
-			if (r->first < next)
-				next = r->first;
+			alone &= !has;
+			if (gfn < edge && edge < next)
+				next = edge;
 		}
 		if (alone)
 			d->source->end(d, gfn, next - gfn);
@@ -148,9 +130,10 @@ static int range_make(struct dirty *d, struct dirty_range *r, uint64_t gpa, uint
 		return -EINVAL;
 	*r = (struct dirty_range){ .base = gpa, .len = len, .first = gpa >> PAGE_SHIFT, .scan = d->source->scan };
 	r->pages = ((gpa + len - 1) >> PAGE_SHIFT) - r->first + 1;
-	r->words = (r->pages + 63) / 64;
+	r->words = (r->first % 64 + r->pages + 63) / 64;
 	r->sums = (r->words + 63) / 64;
-	r->frames = ((r->words + r->sums) * 8 * DIRTY_CONSUMERS + PAGE_MASK) >> PAGE_SHIFT;
+	r->stride = r->words + r->sums;
+	r->frames = (r->stride * 8 * DIRTY_CONSUMERS + PAGE_MASK) >> PAGE_SHIFT;
 	/* Pages first: a range that is larger than all memory asks for none. */
 	e = d->source->begin(d, r->first, r->pages);
 	if (e)
@@ -254,22 +237,28 @@ int dirty_consumer_remove(struct dirty *d, int consumer)
 static __attribute__((noinline)) long take(struct dirty *d, struct dirty_range *r, uint64_t *bits, uint64_t *bitmap, size_t words)
 {
 	const struct dirty_source *source = d->source;
-	uint64_t n = 0, *sums = bits + r->words;
+	uint64_t n = 0, *sums = bits + r->words, kept = 0;
+	unsigned shift = r->first % 64;
 
 	memset(bitmap, 0, words * 8);
-	for (size_t sum = 0; sum < r->sums; sum++, bits += 64, bitmap += 64) {
-		uint64_t which = sums[sum], kept;
+	trim(r, bits);
+	for (size_t sum = 0; sum < r->sums; sum++) {
+		uint64_t todo = sums[sum];
 
-		for (uint64_t todo = which; todo; todo &= todo - 1) {
-			unsigned w = (unsigned)__builtin_ctzll(todo);
+		if (source->arm)
+			kept = source->arm(d, (r->first & ~63ull) + sum * 4096, bits + sum * 64, todo);
+		for (sums[sum] = kept; todo; todo &= todo - 1) {
+			size_t w = sum * 64 + (unsigned)__builtin_ctzll(todo);
+			uint64_t word = bits[w];
 
-			bitmap[w] = bits[w];
-			bits[w] = 0;
-			n += ones(bitmap[w]);
+			n += ones(word);
+			if (!(kept >> w % 64 & 1))
+				bits[w] = 0;
+			if (word >> shift)
+				bitmap[w] |= word >> shift;
+			if (shift && word << (64 - shift))
+				bitmap[w - 1] |= word << (64 - shift);
 		}
-		kept = which && source->arm ? source->arm(d, r->first + sum * 4096, bitmap, which) : 0;
-		for (sums[sum] = kept; kept; kept &= kept - 1)
-			bits[__builtin_ctzll(kept)] = bitmap[__builtin_ctzll(kept)];
 	}
 	d->reported += n;
 	if (source->judge)
@@ -277,36 +266,42 @@ static __attribute__((noinline)) long take(struct dirty *d, struct dirty_range *
 	return (long)n;
 }
 
+/* Apart, so that the compiler keeps r instead of finding it again and again. */
+static __attribute__((noinline)) long query(struct dirty *d, struct dirty_range *r, unsigned consumer, uint64_t *bitmap,
+					    size_t words)
+{
+	uint64_t any = d->source->harvest && d->source->harvest(d, r->first, r->pages), *bits = bits_of(r, consumer);
+	const uint64_t *sum = bits + r->words, *end = bits + r->stride;
+
+	do
+		any |= *sum++;
+	while (sum < end);
+	return any ? take(d, r, bits, bitmap, words) : 0;
+}
+
 long dirty_query(struct dirty *d, int consumer, int range, uint64_t *bitmap, size_t words)
 {
 	struct dirty_range *r = range_get(d, range);
-	uint64_t *bits, any;
 
 	if (!r || !is_consumer(d, consumer))
 		return -ENOENT;
-	if (words < r->words)
+	if (words < r->words && words < (r->pages + 63) / 64)
 		return -ENOSPC;
 	d->queries++;
-	if (d->source->harvest)
-		d->source->harvest(d, r->first, r->pages);
-	bits = bits_of(r, (unsigned)consumer);
-	any = d->scanned;
-	for (uint64_t *sum = bits + r->words, *end = sum + r->sums; sum < end; sum++)
-		any |= *sum;
-	return any ? take(d, r, bits, bitmap, words) : 0;
+	return query(d, r, (unsigned)consumer, bitmap, words);
 }
 
 long dirty_pending(struct dirty *d, int consumer, int range)
 {
 	const struct dirty_range *r = range_get(d, range);
-	const uint64_t *bits;
-	uint64_t n = 0;
+	uint64_t n = 0, *bits;
 
 	if (!r || !is_consumer(d, consumer))
 		return -ENOENT;
 	if (d->source->harvest)
 		d->source->harvest(d, r->first, r->pages);
 	bits = bits_of(r, (unsigned)consumer);
+	trim(r, bits);
 	for (size_t w = 0; w < r->words; w++)
 		n += ones(bits[w]);
 	return (long)n;
@@ -314,13 +309,19 @@ long dirty_pending(struct dirty *d, int consumer, int range)
 
 int dirty_put_back(struct dirty *d, int consumer, int range, const uint64_t *bitmap, size_t words)
 {
-	struct dirty_range *r = range_get(d, range);
+	const struct dirty_range *r = range_get(d, range);
+	uint64_t *bits;
 
 	if (!r || !is_consumer(d, consumer))
 		return -ENOENT;
-	for (size_t w = 0; w < r->words && w < words; w++)
-		if (bitmap[w])
-			set_word(r, bits_of(r, (unsigned)consumer), w, bitmap[w] & low_bits(r->pages - w * 64));
+	bits = bits_of(r, (unsigned)consumer);
+	for (size_t w = 0; w < words && w * 64 < r->pages; w++) {
+		uint64_t word = bitmap[w] & low_bits(r->pages - w * 64), high = word >> 1 >> (63 - r->first % 64);
+
+		set_word(r, bits, w, word << r->first % 64);
+		if (high)
+			set_word(r, bits, w + 1, high);
+	}
 	return 0;
 }
 

@@ -29,17 +29,21 @@ struct dirty;
 
 struct dirty_range {
 	bool live;
+	bool scan;	    /* for the source: to be scanned, not write-protected */
+	int8_t streak;	    /* for the source: how many dense (> 0) or sparse (< 0) queries there were in a row */
 	uint64_t base, len; /* bytes, guest-physical */
 	uint64_t first;	    /* gfn of the first page */
 	uint64_t pages;
+	/* For each consumer: a bitmap, then its summary (bit w: word w may have bits). A word is of 64 pages whose gfns differ in
+	 * the low six bits alone, so that sources and ranges agree on words; in the first and the last one, bits of pages that are
+	 * not the range's mean nothing. */
+	uint64_t *bits;
 	size_t words, sums; /* words of 64 bits in a bitmap, and in its summary */
-	uint64_t *bits; /* for each consumer: the bitmap (bit i: page first + i), then its summary (bit w: word w may have bits) */
-	size_t frames;	/* their memory */
-	bool scan;	/* for the source: to be scanned, not write-protected */
-	int8_t streak;	/* for the source: how many dense (> 0) or sparse (< 0) queries there were in a row */
+	size_t stride;	    /* from one consumer's to the next one's */
+	size_t frames;	    /* their memory */
 };
 
-/* How writes are noticed. Words of pages: bit i is page gfn + i; the first page is any, not a multiple of 64. */
+/* How writes are noticed. A word of pages: bit i is page gfn + i, gfn a multiple of 64. */
 struct dirty_source {
 	const char *name;
 	bool scan; /* what a new range's `scan` is */
@@ -48,8 +52,9 @@ struct dirty_source {
 	int (*begin)(struct dirty *d, uint64_t gfn, uint64_t count);
 	/* These pages are in no range any more: rights back, leaves merged. */
 	void (*end)(struct dirty *d, uint64_t gfn, uint64_t count);
-	/* Notes what the hardware recorded about these pages. NULL: it records nothing. */
-	void (*harvest)(struct dirty *d, uint64_t gfn, uint64_t count);
+	/* Notes what the hardware recorded about these pages. Returns whether `judge` is to hear of it though nothing was noted.
+	 * NULL: it records nothing. */
+	bool (*harvest)(struct dirty *d, uint64_t gfn, uint64_t count);
 	/* Pages are taken by a consumer: arms them. words[w] has bits of those from gfn + 64 * w on, for each w in the bits of
 	 * which. Returns the w whose pages could not all be armed: these stay dirty. NULL: harvest did. */
 	uint64_t (*arm)(struct dirty *d, uint64_t gfn, const uint64_t *words, uint64_t which);
@@ -64,7 +69,7 @@ struct dirty {
 	unsigned count;	    /* of live ranges: live[0..count-1], in no order */
 	struct dirty_range range[DIRTY_RANGES], *live[DIRTY_RANGES];
 	struct dirty_log *log;		    /* the pml source's; others: NULL */
-	uint64_t scans, scanned;	    /* tables that were scanned for D bits, in all, and in the last harvest */
+	uint64_t scans;			    /* tables that were scanned for D bits */
 	uint64_t switches;		    /* of 2 MiB regions between faults and scans */
 	uint64_t faults, queries, reported; /* reported: pages */
 	uint64_t marks;			    /* pages that the VMM wrote, in each range that has them */
@@ -113,13 +118,13 @@ void dirty_harvest(struct dirty *d, uint64_t gpa, uint64_t len);
 
 /* ---- for sources */
 
-/* Sets bits of one word of r's bitmaps: those of `word`, from page at & ~63 on, for every consumer. */
-static inline void dirty_set(const struct dirty *d, const struct dirty_range *r, uint64_t at, uint64_t word)
+/* Sets bits in word w of r's bitmaps, for every consumer. */
+static inline void dirty_set(const struct dirty *d, const struct dirty_range *r, uint64_t w, uint64_t word)
 {
-	uint64_t stride = r->words + r->sums, sum_bit = 1ull << at / 64 % 64;
-	uint64_t *to = &r->bits[at / 64], *sum = &r->bits[r->words + at / 64 / 64];
+	uint64_t sum_bit = 1ull << w % 64;
+	uint64_t *to = &r->bits[w], *sum = &r->bits[r->words + w / 64];
 
-	for (uint32_t c = d->consumers; c; c >>= 1, to += stride, sum += stride)
+	for (uint32_t c = d->consumers; c; c >>= 1, to += r->stride, sum += r->stride)
 		if (c & 1) {
 			*to |= word;
 			*sum |= sum_bit;
@@ -134,23 +139,23 @@ static inline bool dirty_note(struct dirty *d, uint64_t gfn)
 
 	/* As dirty_note_word for one page, and by itself: most writes are noticed here. */
 	for (struct dirty_range *const *live = d->live, *const *end = live + d->count; live < end; live++) {
-		uint64_t at = gfn - (*live)->first;
+		const struct dirty_range *r = *live;
 
-		if (at >= (*live)->pages)
+		if (gfn - r->first >= r->pages)
 			continue;
 		noted = true;
-		dirty_set(d, *live, at, 1ull << at % 64);
+		dirty_set(d, r, gfn / 64 - r->first / 64, 1ull << gfn % 64);
 	}
 	return noted;
 }
 
-/** The same for the pages of a word. */
+/** The same for a word of pages. */
 void dirty_note_word(struct dirty *d, uint64_t gfn, uint64_t word);
 
 /* Pages found one by one, most often next to each other: noted by words. Zeros: none. */
 struct dirty_run {
 	uint64_t first, room; /* page numbers in the finder's space that fit: room of them */
-	uint64_t gfn, word;   /* of `first`; the pages found */
+	uint64_t gfn, word;   /* of `first`; the pages found, from there on */
 };
 
 /** Adds a page; false where it does not fit: dirty_run_next first. */
@@ -164,12 +169,14 @@ static inline bool dirty_run_add(struct dirty_run *run, uint64_t page)
 	return true;
 }
 
-/** Notes what was found, and begins anew: page `first` is gfn, at most 64 from there. */
+/** Notes what was found, and begins anew: page `first` is gfn, and room pages from there on may be added, those of gfn's word. */
 static inline void dirty_run_next(struct dirty *d, struct dirty_run *run, uint64_t first, uint64_t room, uint64_t gfn)
 {
+	uint64_t left = 64 - gfn % 64;
+
 	if (run->word)
-		dirty_note_word(d, run->gfn, run->word);
-	*run = (struct dirty_run){ .first = first, .room = room < 64 ? room : 64, .gfn = gfn };
+		dirty_note_word(d, run->gfn & ~63ull, run->word << run->gfn % 64);
+	*run = (struct dirty_run){ .first = first, .room = room < left ? room : left, .gfn = gfn };
 }
 
 /** Whether a range (scan: one to be scanned) has any of count pages from gfn on. */
@@ -207,6 +214,6 @@ struct dirty_log {
 void dirty_log_full(struct dirty *d);
 
 /** The harvest of dirty_pml: notes all that is in the log, whatever the pages. */
-void dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count);
+bool dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count);
 
 #endif

@@ -38,7 +38,7 @@ void dirty_log_full(struct dirty *d)
 		log->load(log->arg, log->page[++log->full]);
 }
 
-void dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count)
+bool dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count)
 {
 	unsigned used = (uint16_t)(d->log->index(d->log->arg) + 1); /* 0: the CPU wrote the page's last entry */
 
@@ -46,4 +46,5 @@ void dirty_log_drain(struct dirty *d, uint64_t gfn, uint64_t count)
 	(void)count;
 	if (used != DIRTY_LOG_ENTRIES || d->log->full)
 		drain_all(d, used <= DIRTY_LOG_ENTRIES ? used : 0);
+	return false;
 }

@@ -53,24 +53,7 @@ static void merge(struct dirty *d, uint64_t gfn, uint64_t end)
 			slat_merge(d->arg, gfn << PAGE_SHIFT);
 }
 
-/* Arms those of 64 pages from gfn on that `word` has, all in the region of this table. Returns what was armed less than before. */
-static inline uint64_t arm_word(uint64_t *e, uint64_t word, uint64_t armed)
-{
-	uint64_t taken = 0;
-
-	while (word) { /* by runs of pages */
-		unsigned gap = (unsigned)__builtin_ctzll(word);
-
-		e += gap;
-		for (word >>= gap; word & 1; word >>= 1, e++) {
-			taken |= *e;
-			__atomic_fetch_and(e, ~armed, __ATOMIC_RELAXED);
-		}
-	}
-	return taken & armed;
-}
-
-/* The table of leaves for gfn, whose pages are to be armed; NULL where there is no such need. false: there is no memory for it. */
+/* The table of leaves for gfn, whose pages are to be armed; NULL where there is no such need. False: there is no memory for it. */
 static bool table_to_arm(struct dirty *d, uint64_t gfn, uint64_t **table)
 {
 	struct slat *s = d->arg;
@@ -91,30 +74,32 @@ static bool table_to_arm(struct dirty *d, uint64_t gfn, uint64_t **table)
 static uint64_t arm(struct dirty *d, uint64_t gfn, const uint64_t *words, uint64_t which)
 {
 	const uint64_t armed = armed_bit(d);
-	uint64_t taken = 0, kept = 0, *table = NULL, at = ~0ull; /* table: of the region at `at` */
-	struct slat *s = d->arg;
+	uint64_t taken = 0, kept = 0, *table = NULL, region = ~0ull; /* the last one, and its table */
 
 	for (; which; which &= which - 1) {
 		unsigned w = (unsigned)__builtin_ctzll(which);
-		uint64_t g = gfn + 64 * w, word = words[w];
+		uint64_t g = gfn + 64 * w, word, *e;
 
-		while (word) {
-			uint64_t here = 512 - (g & 511), rest = here < 64 ? word >> here : 0;
-
-			if (g >> 9 != at) {
-				at = g >> 9;
-				if (!table_to_arm(d, g, &table)) {
-					kept |= 1ull << w;
-					at = ~0ull;
-				}
+		if (g >> 9 != region) {
+			region = g >> 9;
+			if (!table_to_arm(d, g, &table)) {
+				kept |= 1ull << w;
+				region = ~0ull;
 			}
-			if (table)
-				taken |= arm_word(&table[g & 511], rest ? word & ((1ull << here) - 1) : word, armed);
-			word = rest; /* goes on in the next region */
-			g += here;
+		}
+		if (!table)
+			continue;
+		for (e = table + (g & 511), word = words[w]; word;) { /* by runs of pages */
+			unsigned gap = (unsigned)__builtin_ctzll(word);
+
+			e += gap;
+			for (word >>= gap; word & 1; word >>= 1, e++) {
+				taken |= *e;
+				__atomic_fetch_and(e, ~armed, __ATOMIC_RELAXED);
+			}
 		}
 	}
-	s->stale |= taken != 0;
+	((struct slat *)d->arg)->stale |= (taken & armed) != 0;
 	return kept;
 }
 
@@ -127,7 +112,6 @@ static __attribute__((noinline)) void harvest_region(struct dirty *d, uint64_t *
 	uint64_t *table = slat_region_table(s, region);
 
 	d->scans++;
-	d->scanned++;
 	s->stale = true;
 	__atomic_fetch_and(region, ~s->format->accessed, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < 512; i += 64) {
@@ -149,9 +133,9 @@ static __attribute__((noinline)) void harvest_region(struct dirty *d, uint64_t *
 	}
 }
 
-static __attribute__((noinline)) void harvest_regions(struct dirty *d, uint64_t gfn, uint64_t end)
+static __attribute__((noinline)) bool harvest_regions(struct dirty *d, uint64_t gfn, uint64_t end)
 {
-	const uint64_t accessed = ((struct slat *)d->arg)->format->accessed;
+	const uint64_t accessed = ((struct slat *)d->arg)->format->accessed, scans = d->scans;
 
 	for (; gfn < end; gfn += 512) {
 		uint64_t *region = slat_region(d->arg, gfn << PAGE_SHIFT);
@@ -163,22 +147,23 @@ static __attribute__((noinline)) void harvest_regions(struct dirty *d, uint64_t 
 		else /* there A means nothing: clear, it keeps the next look short */
 			__atomic_fetch_and(region, ~accessed, __ATOMIC_RELAXED);
 	}
+	return d->scans != scans;
 }
 
-static void harvest(struct dirty *d, uint64_t gfn, uint64_t count)
+static bool harvest(struct dirty *d, uint64_t gfn, uint64_t count)
 {
 	const struct slat *s = d->arg;
-	uint64_t last = gfn + count - 1, any = 0;
+	uint64_t last = gfn + count - 1, any = ~0ull;
+	const uint64_t *e, *end;
 
-	d->scanned = 0;
 	/* Entries of one gigabyte are side by side: where none has A, this is all. */
-	if (s->dir_at != gfn >> 18 || s->dir_at != last >> 18)
-		any = ~0ull;
-	else
-		for (const uint64_t *e = &s->dir[gfn >> 9 & 511], *end = &s->dir[last >> 9 & 511]; e <= end; e++)
-			any |= *e;
-	if (any & s->format->accessed)
-		harvest_regions(d, gfn & ~511ull, last + 1);
+	if (s->dir_at == gfn >> 18 && s->dir_at == last >> 18) {
+		e = &s->dir[gfn >> 9 & 511];
+		end = &s->dir[last >> 9 & 511];
+		for (any = *e; e < end; any |= *e)
+			e++;
+	}
+	return any & s->format->accessed && harvest_regions(d, gfn & ~511ull, last + 1);
 }
 
 /* From faults to scans. Pages that are writable have their bits set, the others were not written: no D bit matters. */

@@ -111,7 +111,7 @@ static void harvest_table(struct shadow *sh, uint32_t n)
 	sh->page[n].watched = seen & SPTE_TRACKED;
 }
 
-static void shadow_harvest(struct dirty *d, uint64_t gfn, uint64_t count)
+static bool shadow_harvest(struct dirty *d, uint64_t gfn, uint64_t count)
 {
 	struct shadow *sh = d->arg;
 
@@ -125,6 +125,7 @@ static void shadow_harvest(struct dirty *d, uint64_t gfn, uint64_t count)
 		if (sh->page[n].watched)
 			harvest_table(sh, n);
 	}
+	return false;
 }
 
 const struct dirty_source shadow_dirty_source = {
