@@ -1,6 +1,7 @@
 #!/bin/sh
 # A bootable ISO with GRUB: mkiso.sh OUT.iso GRUB_CFG FILE...
 # The files go to /boot under their own names, GRUB_CFG to /boot/grub/grub.cfg. Quiet unless it fails.
+# GRUB_MODULES: more of GRUB's modules, such as linux.
 # For i386-pc (BIOS) only, with the few GRUB modules that a boot needs: small, and made in well under a second.
 set -eu
 out=$1 cfg=$2
@@ -14,7 +15,7 @@ cp "$cfg" "$dir/root/boot/grub/grub.cfg"
 for file; do
 	cp "$file" "$dir/root/boot/"
 done
-modules="multiboot multiboot2 normal configfile test serial terminal iso9660 biosdisk"
+modules="multiboot multiboot2 normal configfile test serial terminal iso9660 biosdisk ${GRUB_MODULES:-}"
 grub=$(command -v grub-mkrescue || command -v grub2-mkrescue) || {
 	echo "mkiso.sh: no grub-mkrescue: install grub-common, grub-pc-bin, xorriso and mtools" >&2
 	exit 1
