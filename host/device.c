@@ -1,9 +1,11 @@
 /* Opening what `tessera view` attaches to. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -77,7 +79,7 @@ static int open_tty(const char *path, uint32_t baud)
 		return -1;
 	}
 	if (!isatty(fd)) {
-		say("%s: not a serial port (sockets are unix:PATH and tcp:HOST:PORT)", path);
+		say("%s: not a serial port (sockets are unix:PATH, tcp:HOST:PORT and fd:N)", path);
 	} else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		say("%s: another program uses it", path);
 	} else {
@@ -160,9 +162,23 @@ static int open_tcp(const char *where)
 	return fd < 0 ? -1 : fd;
 }
 
+static int open_inherited(const char *number)
+{
+	char *end;
+	long fd = strtol(number, &end, 10);
+
+	if (end == number || *end || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0) {
+		say("fd:%s: no descriptor that is open", number);
+		return -1;
+	}
+	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	fcntl((int)fd, F_SETFL, fcntl((int)fd, F_GETFL) | O_NONBLOCK);
+	return (int)fd;
+}
+
 bool line_is_socket(const char *device)
 {
-	return strncmp(device, "unix:", 5) == 0 || strncmp(device, "tcp:", 4) == 0;
+	return strncmp(device, "unix:", 5) == 0 || strncmp(device, "tcp:", 4) == 0 || strncmp(device, "fd:", 3) == 0;
 }
 
 int line_open(const char *device, uint32_t baud)
@@ -171,5 +187,7 @@ int line_open(const char *device, uint32_t baud)
 		return open_unix(device + 5);
 	if (strncmp(device, "tcp:", 4) == 0)
 		return open_tcp(device + 4);
+	if (strncmp(device, "fd:", 3) == 0)
+		return open_inherited(device + 3);
 	return open_tty(device, baud);
 }

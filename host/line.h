@@ -32,7 +32,8 @@ void line_init(struct line *l, int fd, uint32_t rate, const struct fault_rates *
 void line_close(struct line *l);
 
 /**
- * Opens what `tessera view` names: a tty (8N1, raw, at baud, 115200 for 0), unix:PATH or tcp:HOST:PORT.
+ * Opens what `tessera view` names: a tty (8N1, raw, at baud, 115200 for 0), unix:PATH, tcp:HOST:PORT, or fd:N, a
+ * socket that the caller left open.
  * Returns a descriptor, or -1 having said why.
  */
 int line_open(const char *device, uint32_t baud);

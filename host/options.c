@@ -187,8 +187,8 @@ static const struct argp view_argp = {
 	.parser = view_parse,
 	.children = view_children,
 	.args_doc = "DEVICE",
-	.doc = "Attaches to a machine that already runs Tessera.\vDEVICE is a serial port (/dev/ttyUSB0), unix:PATH or "
-	       "tcp:HOST:PORT.",
+	.doc = "Attaches to a machine that already runs Tessera.\vDEVICE is a serial port (/dev/ttyUSB0), unix:PATH, "
+	       "tcp:HOST:PORT, or fd:N, a socket that is open already.",
 };
 
 static const struct argp replay_argp = {
