@@ -32,7 +32,7 @@ cp "$build/tessera" "$build/tessera.elf" "$build/tessera.iso" "$root/build/"
 cp "$build"/guest/*.elf "$build"/guest/*.bin "$build/guest/table.txt" "$root/build/guest/"
 cp "$build/tests/pngcrc" "$root/build/tests/"
 mkdir "$root/tests/tools"
-cp tests/run tests/views.sh tests/nested/inside "$root/tests/"
+cp tests/run tests/*.sh tests/nested/inside "$root/tests/"
 cp tests/tools/pictures.bash "$root/tests/tools/"
 
 cp "$linux/vmlinuz" "$linux/initrd" "$root/boot/"
