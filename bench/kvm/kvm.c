@@ -1,8 +1,8 @@
 /*
- * What KVM needs for the rows of guest-tests/bench, measured the same way on the same emulated CPUs, whose TSC counts instructions: this
- * program on /dev/kvm, and a guest in 64-bit mode under 4 KiB pages that writes one word a page. Four memory slots are four framebuffers
- * of 1920x1080 pixels; a query is KVM_GET_DIRTY_LOG, with the way through the system call. `kvm MODE` prints a line for each row,
- * `kvm MODE ROW VALUE`: the smallest of RUNS values.
+ * What KVM needs for the rows of guest-tests/bench, measured the same way on the same emulated CPUs, whose TSC counts instructions:
+ * this program on /dev/kvm, and a guest in 64-bit mode under 4 KiB pages that writes one word a page. Four memory slots are four
+ * framebuffers of 1920x1080 pixels; a query is KVM_GET_DIRTY_LOG, with the way through the system call. `kvm MODE` prints a line
+ * for each row, `kvm MODE ROW VALUE`: the smallest of RUNS values.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -193,7 +193,7 @@ static void make_machine(void)
 	memory = guest_pages((size_t)RANGES * RANGE_APART);
 	memset(low, 0, LOW_BYTES);
 	make_tables();
-	memcpy(low + CODE, guest_code, (size_t)(guest_code_end - guest_code));
+	memcpy(low + CODE, guest_code, (uintptr_t)guest_code_end - (uintptr_t)guest_code);
 	set_slot(0, 0, low, LOW_BYTES, false);
 	for (unsigned r = 0; r < RANGES; r++)
 		track(r, true);
