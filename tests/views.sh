@@ -181,6 +181,10 @@ e2e_window() (
   echo_guest "$dir" auto --heads 640x480,320x240 || why="the guest is not ready"
   window=$(timeout 30 xdotool search --sync --onlyvisible --name '^Tessera$' 2>>"$dir/err.txt" | head -n 1)
   [ -n "$window" ] || why=${why:-"no window"}
+  for _ in $(seq 100); do # it has the size of both heads once they are there
+    xdotool getwindowgeometry --shell "$window" 2>>"$dir/err.txt" | grep -qx WIDTH=968 && break
+    sleep 0.2
+  done
   { xdotool windowfocus --sync "$window" && xdotool mousemove --window "$window" 700 100 click 1 && xdotool type 'Win!'; } 2>>"$dir/err.txt"
   "$TESSERA" wait --control "$dir/sock" --text-log '^key 02' --timeout 20 2>>"$dir/err.txt" || why=${why:-"not what was typed"}
   grep -q '^buttons 1' "$dir/out.txt" || why=${why:-"no click"}
