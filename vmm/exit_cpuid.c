@@ -86,12 +86,21 @@ static void leaf_b2(const struct vcpu *v, uint32_t r[4])
 	r[2] = 2;
 }
 
-/* The TSC's rate, as it was measured, is EBX/EAX of the clock that the local APIC's timer has. */
+/*
+ * The TSC's rate, as it was measured, is EBX/EAX of the clock that the local APIC's timer has. Linux (6.1) multiplies EBX and that clock's
+ * kHz in 32 bits: EBX is kept below what they hold, which tells the rate to 1 part in 80,000.
+ */
+#define CLOCK_KHZ (VLAPIC_HZ / 1000)
+#define NUMERATOR 42000u
+_Static_assert((uint64_t)NUMERATOR * CLOCK_KHZ < UINT32_MAX - CLOCK_KHZ, "32 bits");
+
 static void leaf_15(const struct vcpu *v, uint32_t r[4])
 {
+	uint64_t khz = tsc_hz() / 1000;
+
 	(void)v;
-	r[0] = VLAPIC_HZ / 1000;
-	r[1] = (uint32_t)(tsc_hz() / 1000);
+	r[0] = (uint32_t)((uint64_t)NUMERATOR * CLOCK_KHZ / khz);
+	r[1] = (uint32_t)((khz * r[0] + CLOCK_KHZ / 2) / CLOCK_KHZ);
 	r[2] = VLAPIC_HZ;
 }
 

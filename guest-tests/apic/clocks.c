@@ -88,6 +88,7 @@ static void test_agree(void)
 	if (hyper_present() && cpuid(0, 0).eax >= 0x15) {
 		struct regs4 r = cpuid(0x15, 0);
 
+		expect((uint64_t)r.ecx / 1000 * r.ebx <= ~0u, "numerator %u: Linux multiplies in 32 bits", r.ebx);
 		expect_span("TSC ticks a second", tsc_span(), (uint64_t)r.ecx * r.ebx / r.eax, 200);
 		expect_span("the local APIC's a second", apic_timer_span(), r.ecx, 200);
 	}
