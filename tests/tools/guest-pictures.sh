@@ -40,7 +40,9 @@ act_memtest() { # begins at once
 act_invaders() {
   sleep 6
   ctl key space
-  sleep 0.4
+  sleep 0.7
+  ctl pause
+  sleep 2
 }
 
 act_ipxe() { # to its prompt, and a command
@@ -53,6 +55,7 @@ act_ipxe() { # to its prompt, and a command
 act_linux() { # its text console, before the driver takes the head over
   for _ in $(seq 300); do grep -q 'registered as rtc0' "$dir/linux.txt" && break; sleep 0.2; done
   ctl pause
+  sleep 3 # what was on its way arrives
 }
 
 picture memtest "$dir/boot/memtest86+x64.bin" -- vga=normal
