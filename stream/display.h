@@ -45,18 +45,27 @@ struct dtx_head {
 	struct scanout so;
 	uint16_t cols, rows; /* tiles */
 	enum dtx_begin begin;
-	bool marked;	       /* tiles were marked since the last round began */
+	uint32_t fresh;	       /* tiles with DTX_NEW */
+	bool later;	       /* there are some with DTX_LATER */
+	bool skipped;	       /* those were passed over by the round at hand */
+	bool urgent;	       /* the round at hand is of little that is new */
+	unsigned held;	       /* datagrams of it so far */
+	uint16_t sorted;       /* rows of tiles that were searched for texture, of a first picture */
+	uint32_t passed;       /* bytes that other heads sent while this one had to wait */
+	bool len_urgent;       /* the complete datagram is of an urgent round */
 	bool open;	       /* a datagram is being built */
 	bool began;	       /* it begins anew */
 	uint8_t number;	       /* of the datagram that is being built, or the next */
 	bool known;	       /* it was on at some time, so the far end knows of it */
 	struct dense_enc *enc; /* these three in the memory that dtx_mode got */
 	uint32_t *sent;	       /* width*height words */
-	uint8_t *flags;	       /* by tile: DTX_LOOK */
+	uint8_t *flags;	       /* by tile: DTX_LOOK, DTX_NEW, DTX_LATER */
 	size_t header, len;    /* of the datagram: where the codec's begins; its length once it is complete, else 0 */
 	uint8_t out[DISPLAY_BODY_MAX];
 };
-#define DTX_LOOK 1u /* may differ from sent; the codec's flag */
+#define DTX_LOOK 1u  /* may differ from sent; the codec's flag: the round at hand looks at it */
+#define DTX_NEW 2u   /* may differ, since the round began */
+#define DTX_LATER 4u /* may differ; put off */
 
 #define DTX_CAP_MIN 264 /* room for a datagram, at least */
 
@@ -84,8 +93,9 @@ struct display_tx {
 	uint32_t serial;
 	unsigned turn; /* whose it is */
 	bool fast;     /* the codec's mode, for what begins anew */
+	bool echo;     /* the owner's: an input was given a moment ago, so what changes little may be its echo */
 	/* counters, since the beginning */
-	uint64_t slices, tiles_sent, tiles_bytes, datagrams, again, begins;
+	uint64_t slices, tiles_sent, tiles_bytes, datagrams, again, begins, breaks;
 };
 
 /** Bytes of memory that dtx_mode needs for a mode of that size. */

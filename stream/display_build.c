@@ -29,6 +29,7 @@ static void put_beginning(struct display_tx *tx, struct dtx_head *h, unsigned he
 	dense_enc_reset(h->enc, tx->fast ? MODE_FAST : MODE_DENSE, h->sent, h->flags, h->so.width, h->so.height);
 	dense_enc_source(h->enc, &h->so);
 	h->enc->d.touch = (struct touch){ 0 };
+	h->sorted = tx->fast || h->begin == DTX_KEEP ? h->rows : 0;
 }
 
 static void open_datagram(struct display_tx *tx, struct dtx_head *h, unsigned head, size_t cap)
@@ -56,10 +57,35 @@ static void close_datagram(struct display_tx *tx, struct dtx_head *h, unsigned h
 	if (!h->began)
 		h->out[1] |= (uint8_t)head;
 	h->len = h->header + n;
+	h->len_urgent = h->urgent && !h->began;
+	if (++h->held >= DTX_HOLD)
+		h->urgent = false;
 	if (dtx_is_on(h)) {
 		tx->tiles_sent += h->enc->d.touch.tiles;
 		h->enc->d.touch.tiles = 0;
 	}
+}
+
+/* A slice of a round, or of what comes before one. */
+static enum dense_status work_on_round(struct display_tx *tx, struct dtx_head *h)
+{
+	tx->slices++;
+	if (dtx_must_break(tx, h)) {
+		dense_enc_break(h->enc);
+		dtx_put_off(h);
+		tx->breaks++;
+		return DENSE_READY;
+	}
+	if (dense_enc_idle(h->enc)) {
+		if (h->sorted < h->rows) {
+			dtx_sort_row(h);
+			return DENSE_WORKING;
+		}
+		dtx_select(h);
+	} else {
+		dtx_put_off_new(h);
+	}
+	return dense_enc_work(h->enc, 1);
 }
 
 /* Works on one head; returns the slices that are left. Less than all were used only if a datagram is complete or nothing is to be
@@ -76,12 +102,8 @@ static unsigned work_head(struct display_tx *tx, unsigned head, size_t cap, unsi
 			open_datagram(tx, h, head, cap);
 			continue; /* a beginning is a slice of its own */
 		}
-		if (dtx_is_on(h)) {
-			if (dense_enc_idle(h->enc))
-				h->marked = false;
-			status = dense_enc_work(h->enc, 1);
-			tx->slices++;
-		}
+		if (dtx_is_on(h))
+			status = work_on_round(tx, h);
 		if (status != DENSE_WORKING)
 			close_datagram(tx, h, head);
 	}
@@ -90,17 +112,18 @@ static unsigned work_head(struct display_tx *tx, unsigned head, size_t cap, unsi
 
 enum dtx_status dtx_work(struct display_tx *tx, size_t cap, unsigned slices)
 {
-	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
-		unsigned head = tx->turn % DISPLAY_HEADS;
+	for (;;) {
+		unsigned head = dtx_pick(tx, false);
 
-		slices = work_head(tx, head, cap, slices);
+		if (head == DISPLAY_HEADS)
+			return DTX_IDLE;
 		if (tx->head[head].len)
 			return DTX_READY;
 		if (!slices)
 			return DTX_WORKING;
-		tx->turn = head + 1;
+		slices = work_head(tx, head, cap, slices);
+		tx->turn = head;
 	}
-	return DTX_IDLE;
 }
 
 /* The lost datagram that was sent first, or NULL. */
@@ -136,27 +159,24 @@ static struct dtx_packet *free_packet(struct display_tx *tx, unsigned head)
 /* The next complete datagram becomes a packet; NULL if there is none. */
 static struct dtx_packet *next_packet(struct display_tx *tx)
 {
-	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
-		unsigned head = (tx->turn + i) % DISPLAY_HEADS;
-		struct dtx_head *h = &tx->head[head];
-		struct dtx_packet *p = h->len ? free_packet(tx, head) : NULL;
+	unsigned head = dtx_pick(tx, true);
+	struct dtx_packet *p = head < DISPLAY_HEADS ? free_packet(tx, head) : NULL;
+	struct dtx_head *h = &tx->head[head % DISPLAY_HEADS];
 
-		if (!p)
-			continue;
-		tx->serial += tx->serial == UINT32_MAX ? 2 : 1;
-		p->serial = tx->serial;
-		p->head = (uint8_t)head;
-		p->number = h->number++;
-		p->tries = 0;
-		p->len = (uint16_t)h->len;
-		memcpy(p->body, h->out, h->len);
-		h->len = 0;
-		tx->turn = head + 1;
-		tx->datagrams++;
-		tx->tiles_bytes += p->len;
-		return p;
-	}
-	return NULL;
+	if (!p)
+		return NULL;
+	tx->serial += tx->serial == UINT32_MAX ? 2 : 1;
+	p->serial = tx->serial;
+	p->head = (uint8_t)head;
+	p->number = h->number++;
+	p->tries = 0;
+	p->len = (uint16_t)h->len;
+	memcpy(p->body, h->out, h->len);
+	h->len = 0;
+	dtx_took(tx, head, p->len);
+	tx->datagrams++;
+	tx->tiles_bytes += p->len;
+	return p;
 }
 
 size_t dtx_take(struct display_tx *tx, uint8_t *buf, struct dtx_cookie *cookie)

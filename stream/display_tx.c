@@ -11,14 +11,15 @@ static void mark_all(struct dtx_head *h)
 	uint32_t n = dtx_tiles(h);
 
 	for (uint32_t t = 0; t < n; t++)
-		h->flags[t] |= DTX_LOOK;
-	h->marked = true;
+		h->flags[t] = (uint8_t)((h->flags[t] & DTX_LOOK) | DTX_NEW);
+	h->fresh = n;
+	h->later = false;
 }
 
 static void mark(struct dtx_head *h, uint32_t tile)
 {
-	h->flags[tile] |= DTX_LOOK;
-	h->marked = true;
+	h->fresh += !(h->flags[tile] & DTX_NEW);
+	h->flags[tile] |= DTX_NEW;
 }
 
 static int check_scanout(const struct scanout *so)
@@ -53,7 +54,8 @@ static void turn_off(struct display_tx *tx, unsigned head)
 	h->so = (struct scanout){ 0 };
 	h->cols = h->rows = 0;
 	h->enc = NULL;
-	h->marked = false;
+	h->fresh = 0;
+	h->later = false;
 	begin_anew(tx, head, DTX_OFF);
 }
 

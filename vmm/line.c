@@ -21,6 +21,8 @@
 #define LINE_SLICE 2048           /* bytes to the UART in one pump while the guest has work */
 #define LINE_IDLE_SLICE 65536
 #define LINE_TEXT_NS 2000000ull   /* the guest's text is collected this long, so that frames are not of one byte */
+#define LINE_ECHO_NS 250000000ull /* so long after an input its echo is waited for */
+#define LINE_ECHO_FRAME_NS 4000000ull /* and heads are looked at this often */
 #define LINE_STALL_NS 2000000000ull /* a host that took nothing for this long does not hold the guest's COM1 up */
 
 static struct {
@@ -36,7 +38,7 @@ static struct {
 	size_t chunk_len, chunk_pos;
 	uint8_t plain[LINE_PLAIN];
 	uint32_t plain_head, plain_tail;
-	uint64_t next_frame_ns, text_ns, progress_ns;
+	uint64_t next_frame_ns, echo_until_ns, text_ns, progress_ns;
 	uint32_t progress_settled;
 	enum {
 		TX_DONE,  /* there is nothing to send, or the link waits for the host */
@@ -119,6 +121,10 @@ static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t
 	}
 	if (s == LINK_SERIAL && line.vm)
 		pc_serial_in(line.vm->pc, data, len);
+	if (s == LINK_INPUT) {
+		line.echo_until_ns = time_ns() + LINE_ECHO_NS;
+		line.next_frame_ns = 0;
+	}
 	if (s == LINK_INPUT && line.vm && proto_feed(&line.input, data, len, input_message, line.vm)) {
 		log_warn("the host sent a malformed input message: the session ends");
 		line.close_bad = true;
@@ -303,8 +309,10 @@ void line_pump(bool idle)
 		return;
 	}
 	if (line.link.up && now >= line.next_frame_ns) {
+		line.tx.echo = now < line.echo_until_ns;
 		line_refresh();
-		line.next_frame_ns = now + LINE_FRAME_NS;
+		line.ready = false; /* something else may be more urgent now */
+		line.next_frame_ns = now + (line.tx.echo ? LINE_ECHO_FRAME_NS : LINE_FRAME_NS);
 	}
 	line.text_ns = 0;
 	send(idle);
@@ -406,13 +414,13 @@ size_t line_stats(char *buf, size_t size)
 	return (size_t)snprintf(
 		buf, size,
 		"\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"encode_share\":%u,\"encode_slices\":%llu,"
-		"\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"datagrams\":%llu,\"datagrams_again\":%llu,\"beginnings\":%llu,"
+		"\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"datagrams\":%llu,\"datagrams_again\":%llu,\"beginnings\":%llu,\"breaks\":%llu,"
 		"\"line_tx_bytes\":%llu,\"line_rx_bytes\":%llu,\"line_tx_frames\":%llu,\"line_rx_frames\":%llu,"
 		"\"line_rx_bad\":%llu,\"line_lost_frames\":%llu,\"line_sessions\":%llu,\"uart_errors\":%llu,"
 		"\"bytes\":{\"control\":%llu,\"log\":%llu,\"serial\":%llu,\"display\":%llu,\"other\":%llu}",
 		(unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy, line.pace.share,
 		(unsigned long long)tx->slices, (unsigned long long)tx->tiles_sent, (unsigned long long)tx->tiles_bytes,
-		(unsigned long long)tx->datagrams, (unsigned long long)tx->again, (unsigned long long)tx->begins,
+		(unsigned long long)tx->datagrams, (unsigned long long)tx->again, (unsigned long long)tx->begins, (unsigned long long)tx->breaks,
 		(unsigned long long)l->tx_bytes, (unsigned long long)l->rx_bytes, (unsigned long long)l->tx_frames,
 		(unsigned long long)l->rx_frames, (unsigned long long)l->rx_bad, (unsigned long long)l->lost_frames,
 		(unsigned long long)l->sessions, (unsigned long long)uart_errors,

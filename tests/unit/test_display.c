@@ -1,5 +1,5 @@
 /* The display channel: what the far end shows is what the guest painted, whatever is written, lost, moved or resized. */
-/* links: stream/display_tx.c stream/display_build.c stream/display_rx.c CODEC stream/crc32.c */
+/* links: stream/display_tx.c stream/display_build.c stream/display_pick.c stream/display_rx.c CODEC stream/crc32.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -251,11 +251,11 @@ static void test_damage_exact(void **state)
 			if (b / stride < height && b % stride < width * 4)
 				want[b / stride / 16 * cols + b % stride / 64] = 1;
 		for (unsigned t = 0; t < cols * ((height + 15) / 16); t++) {
-			if ((w.tx.head[0].flags[t] & DTX_LOOK) != want[t])
+			if (!!(w.tx.head[0].flags[t] & DTX_NEW) != want[t])
 				fail_msg("seed %llu: tile %u", (unsigned long long)seed, t);
 			any |= want[t];
 		}
-		assert_int_equal(w.tx.head[0].marked, any);
+		assert_int_equal(!!w.tx.head[0].fresh, any);
 		teardown(&w);
 	}
 }
