@@ -133,15 +133,20 @@ static void fill_task(const struct svm_vcpu *a, struct vm_exit *x)
 
 #define NPF_WALK (1ull << 33) /* 15.25.6: the access was the walk of the guest's own tables */
 
+static inline void npf_access(struct vm_exit *x)
+{
+	x->slat.gpa = x->info2;
+	x->slat.write = x->info1 & PF_W;
+	x->slat.fetch = x->info1 & PF_FETCH;
+	x->slat.walk = x->info1 & NPF_WALK;
+}
+
 static void fill_npf(const struct svm_vcpu *a, struct vm_exit *x)
 {
 	(void)a;
 	if (x->info1 & PF_RSVD)
 		x->kind = EXIT_SLAT_MISCONFIG;
-	x->slat.gpa = x->info2;
-	x->slat.write = x->info1 & PF_W;
-	x->slat.fetch = x->info1 & PF_FETCH;
-	x->slat.walk = x->info1 & NPF_WALK;
+	npf_access(x);
 }
 
 /* ---- the table */
@@ -292,12 +297,12 @@ bool svm_exited(struct vcpu *v)
 		x->kind = rows[code].plain;
 		return x->insn_len ? exit_handle(v) : exited_rare(v);
 	}
-	if (code != SVM_NPF)
+	if (code != SVM_NPF || x->info1 & PF_RSVD)
 		return exited_rare(v);
 	x->kind = EXIT_SLAT_FAULT; /* the first write to a tracked page comes this way */
 	x->info2 = b->control.exit_info2;
 	x->insn_len = 0;
 	x->interrupted.valid = false;
-	fill_npf(a, x);
+	npf_access(x);
 	return exit_handle(v);
 }
