@@ -184,12 +184,12 @@ struct pixels {
 	uint32_t energy[3];
 };
 
-/* The fast mode's pixel coder: adaptive bits without mixing, and Golomb-Rice codes. */
+/* The fast mode's pixel coder: adaptive bits without mixing, and Golomb-Rice codes. Probabilities of a 1, in 1/65536. */
 #define FAST_TABLE 8192
 
 struct fast {
-	struct slot piece[2][64];             /* is a row of a tile as before, as above? By what the one above was */
-	struct slot guess[4][512], mru_flag[64];
+	uint16_t piece[2][64];                /* is a row of a tile as before, as above? By what the one above was */
+	uint16_t guess[4][256], mru_flag, run[2][TILE];
 	uint32_t table[FAST_TABLE];           /* what stood where the neighbours were so */
 	uint16_t mean[2][3][8];               /* size of the residuals, in 1/16; by kind of region, channel and activity */
 	uint8_t kind[DENSE_MAX_SIDE / TILE + 2];

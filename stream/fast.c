@@ -2,18 +2,28 @@
 #include <string.h>
 
 #include "stream/fast.h"
+#include "stream/picture.h"
 #include "stream/pixels.h"
 
-#define LIMIT 60
+#define RATE 5 /* of probabilities: 1/32 of the way */
+#define HALF 32768
+#define NO_PX (~0u)
 #define QUOTIENT_MAX 4 /* longer ones are coded as eight bits */
+
+static void clear(uint16_t *p1, unsigned n)
+{
+	while (n--)
+		*p1++ = HALF;
+}
 
 void fast_clear(struct dense *d)
 {
 	struct fast *f = &d->fast;
 
-	mix_clear_slots(f->piece[0], 2 * 64);
-	mix_clear_slots(f->guess[0], 4 * 512);
-	mix_clear_slots(f->mru_flag, 64);
+	clear(f->piece[0], sizeof(f->piece) / sizeof(f->piece[0][0]));
+	clear(f->guess[0], sizeof(f->guess) / sizeof(f->guess[0][0]));
+	clear(f->run[0], sizeof(f->run) / sizeof(f->run[0][0]));
+	f->mru_flag = HALF;
 	memset(f->table, 0xff, sizeof(f->table));
 	memset(f->kind, 0, sizeof(f->kind));
 	for (unsigned kind = 0; kind < 2; kind++)
@@ -30,21 +40,25 @@ static inline int32_t channel(uint32_t px, unsigned c)
 /* A number below 256 with parameter k: unary quotient, 1, and k bits; with k = 8 the number itself. */
 static inline uint32_t rice(struct rangecoder *rc, unsigned k, uint32_t v)
 {
-	if (k == 8)
-		return rc_raw(rc, v, 8);
+	rc_raw_ready(rc);
 	if (!rc->decode) {
 		uint32_t q = v >> k;
 
-		if (q >= QUOTIENT_MAX)
-			rc_raw(rc, v << QUOTIENT_MAX, QUOTIENT_MAX + 8);
+		if (k == 8)
+			rc_raw_put(rc, v, 8);
+		else if (q >= QUOTIENT_MAX)
+			rc_raw_put(rc, v << QUOTIENT_MAX, QUOTIENT_MAX + 8);
 		else
-			rc_raw(rc, ((v & ((1u << k) - 1)) << 1 | 1) << q, q + 1 + k);
+			rc_raw_put(rc, ((v & ((1u << k) - 1)) << 1 | 1) << q, q + 1 + k);
 		return v;
 	}
-	while (rc->raw_held < QUOTIENT_MAX + 8)
-		rc_raw_byte(rc);
-	uint32_t bits = (uint32_t)rc->raw, q = (uint32_t)__builtin_ctz(bits | 1u << QUOTIENT_MAX), n;
+	uint32_t bits = (uint32_t)rc->raw, q, n;
 
+	if (k == 8) {
+		rc_raw_drop(rc, 8);
+		return bits & 255;
+	}
+	q = (uint32_t)__builtin_ctz(bits | 1u << QUOTIENT_MAX);
 	if (q == QUOTIENT_MAX) {
 		v = bits >> QUOTIENT_MAX & 255;
 		n = QUOTIENT_MAX + 8;
@@ -52,20 +66,24 @@ static inline uint32_t rice(struct rangecoder *rc, unsigned k, uint32_t v)
 		v = q << k | (bits >> (q + 1) & ((1u << k) - 1));
 		n = q + 1 + k;
 	}
-	rc->raw >>= n;
-	rc->raw_held -= n;
-	rc->raw_bits += n;
+	rc_raw_drop(rc, n);
 	return v & 255;
+}
+
+#define MEAN_8 1600 /* residuals of such a size go as they are */
+
+/* The logarithm of mean / 12, rounded down; 0 at least. */
+static inline unsigned parameter(unsigned mean)
+{
+	return mean > MEAN_8 ? 8 : 31 - (unsigned)__builtin_clz(mean * 1366 >> 14 | 1);
 }
 
 /* A residual from -128 to 127, with the size that such residuals had lately. */
 static inline int32_t residual(struct rangecoder *rc, uint16_t *mean, int32_t r)
 {
-	unsigned m = *mean;
-	unsigned k = m < 24 ? 0 : 31 - (unsigned)__builtin_clz(m / 12);
-	uint32_t v = (r < 0 ? ~((uint32_t)r << 1) : (uint32_t)r << 1) & 255;
+	unsigned m = *mean, k = parameter(m);
+	uint32_t v = rice(rc, k, (uint32_t)(r * 2 ^ r >> 31) & 255);
 
-	v = rice(rc, m > 16 * 100 ? 8 : k, v);
 	*mean = (uint16_t)(m + v - m / 16);
 	return (int32_t)(v >> 1) ^ -(int32_t)(v & 1);
 }
@@ -102,30 +120,41 @@ static inline uint32_t difference(struct dense *d, unsigned kind, uint32_t w, ui
 	return out | (uint32_t)(q & 255);
 }
 
+/* One decision of its own, at most as dear as rc->least allows. */
+static inline int fast_bit(struct rangecoder *rc, uint16_t *p1, int bit)
+{
+	uint32_t p = *p1;
+
+	bit = rc_bit(rc, bit, p < rc->least ? rc->least : p > 65536 - rc->least ? 65536 - rc->least : p);
+	*p1 = (uint16_t)(bit ? p + ((65535 - p) >> RATE) : p - (p >> RATE));
+	return bit;
+}
+
 /* A pixel that repeats, perhaps: what stood in such a place, left, above, before; a colour of late; or differences. */
-static inline uint32_t repeat(struct dense *d, const uint32_t *row, const uint32_t *above, uint32_t base, uint32_t px)
+static inline uint32_t repeat(struct dense *d, const uint32_t *row, const uint32_t *above, uint32_t base, uint32_t px,
+			      uint32_t not )
 {
 	struct fast *f = &d->fast;
 	uint32_t w = row[-1], n = above[0], nw = above[-1], ne = above[1];
 	uint32_t *entry = &f->table[(w * 0x9e3779b1u + n * 0x85ebca6bu + nw * 0xc2b2ae35u + ne * 0x27d4eb2fu) >> 19];
 	uint32_t t = *entry;
 	unsigned context = (w == n) | (n == nw) << 1 | (n == ne) << 2 | (w == base) << 3 | (t == w) << 4 | (t == n) << 5 |
-			   (t == base) << 6 | (t == ~0u) << 7;
+			   (t == base) << 6 | (t == NO_PX) << 7;
 
-	if (t != ~0u && slot_bit(&d->rc, &f->guess[0][context], LIMIT, px == t))
+	if (t != NO_PX && t != not &&fast_bit(&d->rc, &f->guess[0][context], px == t))
 		return t;
-	if (w != t && slot_bit(&d->rc, &f->guess[1][context], LIMIT, px == w))
+	if (w != t && w != not &&fast_bit(&d->rc, &f->guess[1][context], px == w))
 		return *entry = w;
-	if (n != t && n != w && slot_bit(&d->rc, &f->guess[2][context], LIMIT, px == n))
+	if (n != t && n != w && fast_bit(&d->rc, &f->guess[2][context], px == n))
 		return *entry = n;
-	if (base != t && base != w && base != n && slot_bit(&d->rc, &f->guess[3][context], LIMIT, px == base))
+	if (base != t && base != w && base != n && fast_bit(&d->rc, &f->guess[3][context], px == base))
 		return *entry = base;
 	uint32_t *mru = d->px.mru;
 	unsigned at = 0;
 
 	while (at < 4 && mru[at] != px)
 		at++;
-	if (slot_bit(&d->rc, &f->mru_flag[0], LIMIT, at < 4)) {
+	if (fast_bit(&d->rc, &f->mru_flag, at < 4)) {
 		at = rc_raw(&d->rc, at, 2);
 		px = mru[at];
 	} else {
@@ -138,16 +167,33 @@ static inline uint32_t repeat(struct dense *d, const uint32_t *row, const uint32
 	return *entry = px;
 }
 
-enum piece { PIECE_MIXED, PIECE_BASE, PIECE_ABOVE };
-
-static bool same(const uint32_t *a, const uint32_t *b, int32_t n)
+static inline bool is_flat(const uint32_t *row, const uint32_t *above)
 {
-	uint32_t diff = 0;
-
-	for (int32_t i = 0; i < n; i++)
-		diff |= a[i] ^ b[i];
-	return !diff;
+	return !((row[-1] ^ above[0]) | (row[-1] ^ above[-1]) | (row[-1] ^ above[1]));
 }
+
+/* Where all neighbours are alike: how many of the n pixels go on so; 16 at most. */
+static inline int32_t run(struct dense *d, uint32_t *row, const uint32_t *px, int32_t n)
+{
+	struct fast *f = &d->fast;
+	int32_t length = 0;
+
+	while (px && length < n && px[length] == row[-1])
+		length++;
+	if (fast_bit(&d->rc, &f->run[0][n - 1], length == n))
+		length = n;
+	else if (n == 1 || fast_bit(&d->rc, &f->run[1][n - 1], !length))
+		length = 0;
+	else
+		length = (int32_t)rc_raw(&d->rc, (uint32_t)length, 4);
+	if (length > n)
+		d->rc.bad = true;
+	for (int32_t i = 0; i < length && i < n; i++)
+		row[i] = row[-1];
+	return length < n ? length : n;
+}
+
+enum piece { PIECE_MIXED, PIECE_BASE, PIECE_ABOVE };
 
 /*
  * The least probability with which n decisions cost at most so many bits together. None is dearer than 12 bits (slot_bit).
@@ -168,30 +214,40 @@ static int32_t code_piece(struct dense *d, uint32_t *row, const uint32_t *above,
 	struct fast *f = &d->fast;
 	uint8_t *kind = &f->kind[d->px.x / TILE];
 	unsigned context = kind[0] | (unsigned)kind[1] << 2 | (unsigned)d->px.literal << 4;
-	bool as_above = px && same(px, above, n), as_base = px && !as_above && same(px, base, n);
-	uint32_t start = rc_bits(&d->rc), spent;
+	bool as_above = px && pixels_equal(px, above, (uint32_t)n),
+	     as_base = px && !as_above && pixels_equal(px, base, (uint32_t)n);
+	uint32_t start = rc_bits(&d->rc);
 
 	*kind = PIECE_MIXED;
 	if (slack >= FLAGS_MIN) {
 		d->rc.least = least_for(slack / 4, 2);
-		if (slot_bit(&d->rc, &f->piece[0][context], LIMIT, as_above)) {
+		if (fast_bit(&d->rc, &f->piece[0][context], as_above)) {
 			memcpy(row, above, (size_t)n * sizeof(*row));
 			*kind = PIECE_ABOVE;
-		} else if (slot_bit(&d->rc, &f->piece[1][context], LIMIT, as_base)) {
+		} else if (fast_bit(&d->rc, &f->piece[1][context], as_base)) {
 			memcpy(row, base, (size_t)n * sizeof(*row));
 			*kind = PIECE_BASE;
 		}
 	}
-	for (int32_t i = 0; i < n && *kind == PIECE_MIXED; i++) {
-		spent = rc_bits(&d->rc) - start;
-		int32_t left = slack + i * 24 - (int32_t)spent;
+	uint32_t not = NO_PX;
 
-		if (left >= REPEAT_MIN) {
-			d->rc.least = least_for(REPEAT_BITS(left), 5);
-			row[i] = repeat(d, row + i, above + i, base[i], px ? px[i] : 0);
-		} else {
+	for (int32_t i = 0; i < n && *kind == PIECE_MIXED;) {
+		int32_t left = slack + i * 24 - (int32_t)(rc_bits(&d->rc) - start);
+
+		if (left < REPEAT_MIN) {
 			row[i] = rc_raw(&d->rc, px ? px[i] : 0, 24);
+			i++;
+			continue;
 		}
+		d->rc.least = least_for(REPEAT_BITS(left), 7);
+		if (not == NO_PX && is_flat(row + i, above + i)) {
+			i += run(d, row + i, px ? px + i : NULL, n - i);
+			not = row[i - 1];
+			continue;
+		}
+		row[i] = repeat(d, row + i, above + i, base[i], px ? px[i] : 0, not );
+		not = NO_PX;
+		i++;
 	}
 	d->rc.least = RC_LEAST;
 	return slack + n * 24 - (int32_t)(rc_bits(&d->rc) - start);

@@ -1,4 +1,6 @@
 /* rangecoder.h */
+#include <string.h>
+
 #include "stream/rangecoder.h"
 
 void rc_begin_encode(struct rangecoder *rc, uint8_t *out, size_t cap)
@@ -40,7 +42,7 @@ void rc_shift(struct rangecoder *rc)
 	}
 }
 
-void rc_raw_byte(struct rangecoder *rc)
+static void raw_byte(struct rangecoder *rc)
 {
 	bool room = rc->decode ? rc->tail < rc->end : rc->pos + rc->tail < rc->end;
 
@@ -56,6 +58,28 @@ void rc_raw_byte(struct rangecoder *rc)
 			rc->bad = true;
 		rc->raw >>= 8;
 		rc->raw_held = rc->raw_held > 8 ? rc->raw_held - 8 : 0;
+	}
+}
+
+/* Four bytes at once where there is room: the first of them, the lowest, comes last in the stream. */
+void rc_raw_move(struct rangecoder *rc)
+{
+	uint32_t four;
+
+	if ((rc->decode ? 0 : rc->pos) + rc->tail + 4 > rc->end) {
+		while (rc->decode ? rc->raw_held <= 32 : rc->raw_held >= 8)
+			raw_byte(rc);
+	} else if (rc->decode) {
+		memcpy(&four, rc->in + rc->end - rc->tail - 4, 4);
+		rc->raw |= (uint64_t)__builtin_bswap32(four) << rc->raw_held;
+		rc->raw_held += 32;
+		rc->tail += 4;
+	} else {
+		four = __builtin_bswap32((uint32_t)rc->raw);
+		memcpy(rc->out + rc->end - rc->tail - 4, &four, 4);
+		rc->raw >>= 32;
+		rc->raw_held -= 32;
+		rc->tail += 4;
 	}
 }
 
@@ -91,8 +115,8 @@ size_t rc_finish(struct rangecoder *rc)
 			put_byte(rc, rc->high >> 24);
 		return rc->pos;
 	}
-	if (rc->raw_held)
-		rc_raw_byte(rc);
+	while (rc->raw_held)
+		raw_byte(rc);
 	uint32_t value;
 
 	for (unsigned n = end_bytes(rc, &value); n; n--, value <<= 8)

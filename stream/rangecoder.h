@@ -44,7 +44,6 @@ size_t rc_finish(struct rangecoder *rc);
 bool rc_ended(const struct rangecoder *rc);
 
 void rc_shift(struct rangecoder *rc);
-void rc_raw_byte(struct rangecoder *rc);
 
 /** A probability within what rc->least allows. */
 static inline uint32_t rc_bounded(const struct rangecoder *rc, uint32_t p1)
@@ -69,25 +68,46 @@ static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)
 	return bit;
 }
 
+/** Moves raw bits: the encoder's to the stream, of which fewer than 8 stay unless all must go; the decoder's from there, to 33 at
+ * least. */
+void rc_raw_move(struct rangecoder *rc);
+
+/** Makes sure that 24 raw bits can be looked at or put. */
+static inline void rc_raw_ready(struct rangecoder *rc)
+{
+	if (rc->decode ? rc->raw_held < 24 : rc->raw_held > 40)
+		rc_raw_move(rc);
+}
+
+/** Drops n raw bits that were looked at in rc->raw. */
+static inline void rc_raw_drop(struct rangecoder *rc, unsigned n)
+{
+	rc->raw >>= n;
+	rc->raw_held -= n;
+	rc->raw_bits += n;
+}
+
+/** Puts n raw bits; rc_raw_ready comes before. */
+static inline void rc_raw_put(struct rangecoder *rc, uint32_t v, unsigned n)
+{
+	rc->raw |= (uint64_t)v << rc->raw_held;
+	rc->raw_held += n;
+	rc->raw_bits += n;
+}
+
 /**
  * Codes n <= 24 bits of v that no model predicts. They are packed from the stream's end backwards, which costs less than coding
  * them one by one.
  */
 static inline uint32_t rc_raw(struct rangecoder *rc, uint32_t v, unsigned n)
 {
+	rc_raw_ready(rc);
 	if (rc->decode) {
-		while (rc->raw_held < n)
-			rc_raw_byte(rc);
 		v = (uint32_t)rc->raw & ((1u << n) - 1);
-		rc->raw >>= n;
-		rc->raw_held -= n;
+		rc_raw_drop(rc, n);
 	} else {
-		rc->raw |= (uint64_t)v << rc->raw_held;
-		rc->raw_held += n;
-		while (rc->raw_held >= 8)
-			rc_raw_byte(rc);
+		rc_raw_put(rc, v, n);
 	}
-	rc->raw_bits += n;
 	return v;
 }
 
