@@ -13,16 +13,18 @@
 void help_bench(void)
 {
 	printf("Usage: tessera bench\n"
-	       "       tessera bench trace FILE...\n"
+	       "       tessera bench trace [--mode=dense|fast] [--frames=N] [--peers] FILE|@SCENE...\n"
 	       "Alone, from the build tree, it does what `make bench` does: exits and the dirty tracker in instructions, beside "
 	       "KVM; a table, and\n"
 	       "bench.json in the build folder. Ends with 1 when a limit is broken.\n\n"
 	       "trace sends each recording of framebuffers (RET1, also compressed by zstd) through the codec in its dense and its "
 	       "fast mode,\n"
 	       "decodes it again and compares. It prints a line for each:\n"
-	       "  SCENE frames=N changed=N first=BYTES dense=BYTES fast=BYTES\n"
+	       "  SCENE frames=N changed=N first=BYTES dense=BYTES fast=BYTES pixels=N\n"
 	       "changed counts the frames that differ from the one before, first the bytes of the first picture in the dense "
-	       "mode.\n"
+	       "mode,\n"
+	       "pixels those that changed. @SCENE: one that is painted here (@console, @editor, @window, @video, @plot). --peers adds what\n"
+	       "libvncserver needs: zrle=BYTES tight=BYTES.\n"
 	       "Exit status: 0; 125 when a recording cannot be read, or does not come back as it was; 2 wrong usage.\n");
 }
 

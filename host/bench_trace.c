@@ -2,6 +2,7 @@
 #include <string.h>
 #include <stdio.h>
 
+#include "host/bench_peer.h"
 #include "host/bench_trace.h"
 #include "host/say.h"
 #include "host/trace.h"
@@ -13,10 +14,10 @@
 /* One head's two ends. */
 struct ends {
 	uint32_t width, height;
-	const uint32_t *cur;     /* in the frame at hand */
-	uint32_t *before;        /* the frame before it */
+	const uint32_t *cur; /* in the frame at hand */
+	uint32_t *before;    /* the frame before it */
 	uint8_t *flags;
-	uint32_t *sent, *shown;  /* the encoder's and the decoder's picture */
+	uint32_t *sent, *shown; /* the encoder's and the decoder's picture */
 	struct dense_enc *enc;
 	struct dense *dec;
 	uint64_t bytes, datagrams;
@@ -107,6 +108,8 @@ static int send_frame(struct ends *x)
 static const char *const mode_name[] = { [MODE_DENSE] = "dense", [MODE_FAST] = "fast" };
 #define MODES 2
 
+#define PEERS 4 /* ZRLE and Tight, each told of changes in tiles of 16 and of 64 pixels */
+
 /* A recording on its way over, in each mode. */
 struct bench {
 	struct trace trace;
@@ -115,6 +118,8 @@ struct bench {
 	uint32_t frame;
 	unsigned modes; /* bit by bit, which are measured */
 	uint64_t changed_px;
+	bool peers; /* ZRLE and Tight, too */
+	struct peer *peer[PEERS][HEADS_MAX];
 };
 
 static int bench_frame(struct bench *b)
@@ -141,14 +146,56 @@ static int bench_frame(struct bench *b)
 		if (!b->frame)
 			b->first[mode] = b->total[mode];
 	}
+	for (unsigned k = 0; b->peers && k < PEERS; k++)
+		for (uint32_t i = 0; i < t->heads; i++)
+			peer_frame(b->peer[k][i], t->px + (size_t)i * t->head_height * t->head_width);
 	b->changed_frames += b->frame && changed;
 	b->changed_px += changed;
 	return 0;
 }
 
-static int bench_file(const char *path, unsigned modes, uint32_t frames)
+static void open_peers(struct bench *b)
 {
-	struct bench b = { .modes = modes };
+	for (unsigned k = 0; b->peers && k < PEERS; k++)
+		for (uint32_t i = 0; i < b->trace.heads; i++)
+			b->peer[k][i] = peer_open(k < 2 ? PEER_ZRLE : PEER_TIGHT, b->trace.head_width, b->trace.head_height,
+						  k & 1 ? 64 : 16);
+}
+
+/* The fewer bytes of the two kinds of damage. */
+static uint64_t peer_total(struct bench *b, enum peer_encoding encoding)
+{
+	uint64_t sum[2] = { 0 };
+
+	for (unsigned k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < b->trace.heads; i++)
+			sum[k] += peer_bytes(b->peer[2 * encoding + k][i]);
+	return sum[0] < sum[1] ? sum[0] : sum[1];
+}
+
+static void close_peers(struct bench *b)
+{
+	for (unsigned k = 0; b->peers && k < PEERS; k++)
+		for (uint32_t i = 0; i < b->trace.heads; i++)
+			peer_close(b->peer[k][i]);
+}
+
+static void print_result(struct bench *b)
+{
+	printf("%s frames=%u changed=%llu first=%llu dense=%llu fast=%llu pixels=%llu", b->trace.name, b->frame,
+	       (unsigned long long)b->changed_frames, (unsigned long long)b->first[MODE_DENSE],
+	       (unsigned long long)b->total[MODE_DENSE], (unsigned long long)b->total[MODE_FAST],
+	       (unsigned long long)b->changed_px);
+	if (b->peers)
+		printf(" zrle=%llu tight=%llu", (unsigned long long)peer_total(b, PEER_ZRLE),
+		       (unsigned long long)peer_total(b, PEER_TIGHT));
+	printf("\n");
+	fflush(stdout);
+}
+
+static int bench_file(const char *path, unsigned modes, uint32_t frames, bool peers)
+{
+	struct bench b = { .modes = modes, .peers = peers };
 	struct trace *t = &b.trace;
 	int got, status = 0;
 
@@ -163,6 +210,7 @@ static int bench_file(const char *path, unsigned modes, uint32_t frames)
 		for (uint32_t i = 0; i < t->heads; i++)
 			open_ends(&b.head[mode][i], (enum dense_mode)mode, t->head_width, t->head_height);
 	}
+	open_peers(&b);
 	for (got = 0; b.frame < frames && (got = trace_next(t)) > 0; b.frame++)
 		if (bench_frame(&b) < 0) {
 			status = EXIT_TOOL;
@@ -171,11 +219,8 @@ static int bench_file(const char *path, unsigned modes, uint32_t frames)
 	if (got < 0)
 		status = EXIT_TOOL;
 	if (!status)
-		printf("%s frames=%u changed=%llu first=%llu dense=%llu fast=%llu pixels=%llu\n", t->name, b.frame,
-		       (unsigned long long)b.changed_frames, (unsigned long long)b.first[MODE_DENSE],
-		       (unsigned long long)b.total[MODE_DENSE], (unsigned long long)b.total[MODE_FAST],
-		       (unsigned long long)b.changed_px);
-	fflush(stdout);
+		print_result(&b);
+	close_peers(&b);
 	for (unsigned mode = 0; mode < MODES; mode++)
 		for (uint32_t i = 0; i < t->heads; i++)
 			close_ends(&b.head[mode][i]);
@@ -187,11 +232,14 @@ int bench_trace(int argc, char **argv)
 {
 	unsigned modes = 1u << MODE_DENSE | 1u << MODE_FAST;
 	uint32_t frames = ~0u;
+	bool peers = false;
 	int worst = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strncmp(argv[i], "--mode=", 7)) {
-			modes = !strcmp(argv[i] + 7, "dense") ? 1u << MODE_DENSE : !strcmp(argv[i] + 7, "fast") ? 1u << MODE_FAST : 0;
+			modes = !strcmp(argv[i] + 7, "dense")  ? 1u << MODE_DENSE
+				: !strcmp(argv[i] + 7, "fast") ? 1u << MODE_FAST
+							       : 0;
 			if (!modes) {
 				say("bench trace: --mode=dense or fast, not '%s'", argv[i] + 7);
 				return EXIT_USAGE;
@@ -202,7 +250,11 @@ int bench_trace(int argc, char **argv)
 			frames = (uint32_t)strtoul(argv[i] + 9, NULL, 10);
 			continue;
 		}
-		int status = bench_file(argv[i], modes, frames);
+		if (!strcmp(argv[i], "--peers")) {
+			peers = true;
+			continue;
+		}
+		int status = bench_file(argv[i], modes, frames, peers);
 
 		worst = status > worst ? status : worst;
 	}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "host/bench_scene.h"
 #include "host/say.h"
 #include "host/trace.h"
 
@@ -57,8 +58,8 @@ static int read_header(struct trace *t)
 	t->heads = get32(h + 20);
 	t->head_width = get32(h + 24);
 	t->head_height = get32(h + 28);
-	if (!got || memcmp(h, "RET1", 4) != 0 || !t->width || !t->height || t->width > SIDE_MAX || t->height > SIDE_MAX || !t->heads ||
-	    t->head_width != t->width || (uint64_t)t->head_height * t->heads != t->height) {
+	if (!got || memcmp(h, "RET1", 4) != 0 || !t->width || !t->height || t->width > SIDE_MAX || t->height > SIDE_MAX ||
+	    !t->heads || t->head_width != t->width || (uint64_t)t->head_height * t->heads != t->height) {
 		say("%s: not a recording (RET1)", t->name);
 		return -1;
 	}
@@ -73,9 +74,28 @@ static void set_name(struct trace *t, const char *path)
 	t->name[strcspn(t->name, ".")] = 0;
 }
 
+static int open_scene(struct trace *t, const char *name)
+{
+	t->scene = scene_find(name);
+	if (!t->scene) {
+		say("no scene is called %s", name);
+		return -1;
+	}
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	t->width = t->head_width = SCENE_WIDTH;
+	t->height = t->head_height = SCENE_HEIGHT;
+	t->frames = SCENE_FRAMES;
+	t->interval_ms = 100;
+	t->heads = 1;
+	t->px = xalloc((size_t)SCENE_WIDTH * SCENE_HEIGHT * 4);
+	return 0;
+}
+
 int trace_open(struct trace *t, const char *path)
 {
 	memset(t, 0, sizeof(*t));
+	if (path[0] == '@')
+		return open_scene(t, path + 1);
 	set_name(t, path);
 	t->file = fopen(path, "rb");
 	if (!t->file) {
@@ -101,6 +121,12 @@ int trace_open(struct trace *t, const char *path)
 
 int trace_next(struct trace *t)
 {
+	if (t->scene) {
+		if (t->painted == t->frames)
+			return 0;
+		t->scene->paint(t->px, t->painted++);
+		return 1;
+	}
 	return read_exactly(t, t->px, (size_t)t->width * t->height * 4);
 }
 

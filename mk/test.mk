@@ -39,13 +39,14 @@ pictures: all linux-files
 	@bash tests/tools/guest-pictures.sh $(BUILD) docs/pictures
 
 bench: all
-	@BUILD=$(BUILD) CELLS="$(CELLS)" bash bench/run
+	@BUILD=$(BUILD) CELLS="$(CELLS)" bash bench/run; status=$$?; \
+	sh tests/tools/deps.sh valgrind; BUILD=$(BUILD) bash bench/codec && exit $$status
 
 SOURCES := $(wildcard bench/*/*.[ch] boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[ch] stream/*.[ch] host/*.[ch] guest-tests/*.c \
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck -x bench/run bench/kvm/run bench/kvm/init tests/run tests/time tests/views.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
+	shellcheck -x bench/run bench/codec bench/kvm/run bench/kvm/init tests/run tests/time tests/views.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests bench
 
