@@ -82,7 +82,7 @@ static inline unsigned parameter(unsigned mean)
 static inline int32_t residual(struct rangecoder *rc, uint16_t *mean, int32_t r)
 {
 	unsigned m = *mean, k = parameter(m);
-	uint32_t v = rice(rc, k, (uint32_t)(r * 2 ^ r >> 31) & 255);
+	uint32_t v = rice(rc, k, (r < 0 ? ~((uint32_t)r << 1) : (uint32_t)r << 1) & 255);
 
 	*mean = (uint16_t)(m + v - m / 16);
 	return (int32_t)(v >> 1) ^ -(int32_t)(v & 1);
