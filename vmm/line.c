@@ -21,6 +21,7 @@
 #define LINE_SLICE 2048           /* bytes to the UART in one pump while the guest has work */
 #define LINE_IDLE_SLICE 65536
 #define LINE_TEXT_NS 2000000ull   /* the guest's text is collected this long, so that frames are not of one byte */
+#define LINE_FAST_WINDOW 32768    /* a host lets a quarter of a second of its line be in flight: from 1.3 Mbaud on the CPU is what limits */
 #define LINE_ECHO_NS 250000000ull /* so long after an input its echo is waited for */
 #define LINE_ECHO_FRAME_NS 4000000ull /* and heads are looked at this often */
 #define LINE_STALL_NS 2000000000ull /* a host that took nothing for this long does not hold the guest's COM1 up */
@@ -100,6 +101,7 @@ static void on_connected(void *arg)
 	line.next_frame_ns = 0;
 	line.progress_ns = time_ns();
 	line.ready = false;
+	line.tx.fast = line.link.window >= LINE_FAST_WINDOW;
 	dtx_reset(&line.tx);
 	log_debug("a host attached (session %llu)", (unsigned long long)line.link.sessions);
 	if (line.vm && line.vm->ended)
@@ -413,12 +415,12 @@ size_t line_stats(char *buf, size_t size)
 
 	return (size_t)snprintf(
 		buf, size,
-		"\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"encode_share\":%u,\"encode_slices\":%llu,"
+		"\"codec_fast\":%u,\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"encode_share\":%u,\"encode_slices\":%llu,"
 		"\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"datagrams\":%llu,\"datagrams_again\":%llu,\"beginnings\":%llu,\"breaks\":%llu,"
 		"\"line_tx_bytes\":%llu,\"line_rx_bytes\":%llu,\"line_tx_frames\":%llu,\"line_rx_frames\":%llu,"
 		"\"line_rx_bad\":%llu,\"line_lost_frames\":%llu,\"line_sessions\":%llu,\"uart_errors\":%llu,"
 		"\"bytes\":{\"control\":%llu,\"log\":%llu,\"serial\":%llu,\"display\":%llu,\"other\":%llu}",
-		(unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy, line.pace.share,
+		line.tx.fast, (unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy, line.pace.share,
 		(unsigned long long)tx->slices, (unsigned long long)tx->tiles_sent, (unsigned long long)tx->tiles_bytes,
 		(unsigned long long)tx->datagrams, (unsigned long long)tx->again, (unsigned long long)tx->begins, (unsigned long long)tx->breaks,
 		(unsigned long long)l->tx_bytes, (unsigned long long)l->rx_bytes, (unsigned long long)l->tx_frames,
