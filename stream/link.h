@@ -142,6 +142,7 @@ struct link {
 	/* the line as it was measured, link_rate.c */
 	uint64_t delivered, delivered_us; /* line bytes settled in this session, and when last */
 	uint32_t rate[2];              /* best of this span and of the one before, bytes a second */
+	uint32_t rate_least;           /* what the line takes at least, bytes a second: the owner's to set; 0: not known */
 	uint64_t rate_us, base_at_us;  /* when this span began; when the delay was measured */
 	uint32_t base_us;              /* the line's own delay, there and back */
 	uint16_t body, shorter_seq;    /* what loss makes of a frame's length; the frame with which it may shrink again */

@@ -20,9 +20,15 @@
 #define BODY_MORE 168 /* the codec ends a datagram with so much room left */
 #define BODY_GROW 128 /* one byte for so many that arrived */
 
+/*
+ * Never below what the line is known to take: answers that come late make short frames, and few of them, and so a rate that is lower
+ * still; an emulator whose time runs ahead while it waits brought it to nothing.
+ */
 uint32_t link_rate(const struct link *l)
 {
-	return l->rate[0] > l->rate[1] ? l->rate[0] : l->rate[1];
+	uint32_t best = l->rate[0] > l->rate[1] ? l->rate[0] : l->rate[1];
+
+	return best && best < l->rate_least ? l->rate_least : best;
 }
 
 size_t link_rate_piece(const struct link *l)

@@ -197,6 +197,7 @@ int line_init(void)
 	}
 	pace_init(&line.pace, PACE_SHARE, time_ns());
 	link_init(&line.link, LINK_VMM, &line_ops, NULL, rings, 0, LINE_WINDOW);
+	line.link.rate_least = uart_rate();
 	log_set_sink(log_out);
 	panic_set_writer(panic_out);
 	return 0;

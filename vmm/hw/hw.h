@@ -12,6 +12,8 @@
 
 /** Sets 8N1, the divisor for baud (115200 / n), FIFOs of 16, checks the scratch register or loop-back. Returns 0 or -ENODEV. */
 int uart_init(uint16_t port, uint32_t baud);
+/** Bytes a second that the divisor stands for; an emulated UART may be faster. */
+uint32_t uart_rate(void);
 /** Puts up to n bytes into the transmit FIFO if it is empty; returns how many went in (0 when it is not). Never waits. */
 size_t uart_write(const uint8_t *p, size_t n);
 /** Takes what has been received; up to cap bytes. Line errors (overrun, framing) are counted in uart_errors. Never waits. */

@@ -48,6 +48,7 @@ uint64_t uart_errors;
 
 static uint16_t uart_port = 0x3f8;
 static size_t uart_depth = 1;
+static uint32_t uart_divisor = 1;
 static uint8_t ier_wanted;
 static bool ier_masked;
 static bool uart_absent; /* uart_init found none */
@@ -98,6 +99,11 @@ static bool loops_back(void)
 	return ok;
 }
 
+uint32_t uart_rate(void)
+{
+	return CLOCK / uart_divisor / 10; /* start, eight bits, stop */
+}
+
 int uart_init(uint16_t port, uint32_t baud)
 {
 	if (!baud || baud > CLOCK)
@@ -106,6 +112,7 @@ int uart_init(uint16_t port, uint32_t baud)
 	if (divisor > 0xffff)
 		return -EINVAL;
 	uart_port = port;
+	uart_divisor = divisor;
 	uart_absent = false;
 
 	set(UART_IER, 0);
