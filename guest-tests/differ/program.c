@@ -396,8 +396,8 @@ static void i_control(struct program *p)
 		load(p, reg, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | PICK(p, cr4_bits) | PICK(p, cr4_bits));
 		bytes(p, 0x220f40u | reg >> 3 | (uint32_t)(0xe0 | (reg & 7)) << 24, 4);
 		break;
-	case 2: /* CR8: some have reserved bits */
-		load(p, reg, below(p, 20));
+	case 2: /* CR8: some have reserved bits, which QEMU's translator takes */
+		load(p, reg, below(p, p->tcg ? 16 : 20));
 		bytes(p, 0x220f44u | reg >> 3 | (uint32_t)(0xc0 | (reg & 7)) << 24, 4);
 		break;
 	case 3: /* CR2 */
