@@ -112,9 +112,8 @@ payload:
 %%on:
 %endmacro
 
-%if ENTRY == 32
-%define FIX_FAIL fail
-	mov esp, FIX(stack)
+; __BOOT_CS and __BOOT_DS, at either entry.
+%macro SELECTORS 0
 	mov ax, cs
 	cmp ax, 0x10
 	CHECK "CS", ne
@@ -127,6 +126,12 @@ payload:
 	mov ax, ss
 	cmp ax, 0x18
 	CHECK "SS", ne
+%endmacro
+
+%if ENTRY == 32
+%define FIX_FAIL fail
+	mov esp, FIX(stack)
+	SELECTORS
 	mov eax, cr0
 	and eax, 0x80000001
 	cmp eax, 1
@@ -148,18 +153,7 @@ bits 64
 %if ENTRY == 64
 %define FIX_FAIL fail
 	mov esp, FIX(stack)
-	mov ax, cs
-	cmp ax, 0x10
-	CHECK "CS", ne
-	mov ax, ds
-	cmp ax, 0x18
-	CHECK "DS", ne
-	mov ax, es
-	cmp ax, 0x18
-	CHECK "ES", ne
-	mov ax, ss
-	cmp ax, 0x18
-	CHECK "SS", ne
+	SELECTORS
 	mov rax, cr0
 	shr eax, 31
 	CHECK "CR0.PG", z
