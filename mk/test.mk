@@ -76,5 +76,6 @@ help:
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json, build/bench.svg"
 	@echo "make bench-kvm [MACHINES=qemu|bochs|bochs-svm]   KVM on the same emulated CPUs, for that"
 	@echo "make fuzz [SECONDS=60]  what reads hostile input, under libFuzzer, each so long"
+	@echo "make coverage         which lines the unit tests reach; build/coverage/index.html"
 	@echo "make pictures         those of the README and of docs/guests.md, anew"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"
