@@ -20,7 +20,7 @@ all: vmm guest-tests host
 Q := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-include mk/deps.mk mk/vmm.mk mk/guest.mk mk/host.mk mk/unit.mk mk/coverage.mk mk/fuzz.mk mk/test.mk mk/linux.mk mk/nested.mk
+include mk/deps.mk mk/vmm.mk mk/guest.mk mk/host.mk mk/unit.mk mk/coverage.mk mk/analyze.mk mk/fuzz.mk mk/test.mk mk/linux.mk mk/nested.mk
 
 .PHONY: clean
 clean:

@@ -34,7 +34,7 @@ test-time: all
 
 .PHONY: bench pictures
 pictures: all linux-files
-	@sh tests/tools/deps.sh $(DEPS_TEST)
+	@sh tests/tools/deps.sh $(DEPS_TEST) graphviz
 	@sh tests/tools/pictures.sh $(BUILD) docs/pictures
 	@bash tests/tools/guest-pictures.sh $(BUILD) docs/pictures
 
@@ -49,6 +49,7 @@ lint:
 	shellcheck -x bench/run bench/codec bench/kvm/run bench/kvm/init tests/run tests/time tests/views.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests bench
+	@$(MAKE) --no-print-directory analyze
 
 format:
 	@sh tests/tools/deps.sh $(DEPS_LINT)

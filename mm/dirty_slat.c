@@ -105,11 +105,10 @@ static uint64_t arm(struct dirty *d, uint64_t gfn, const uint64_t *words, uint64
 
 /* ---- scans */
 
-static __attribute__((noinline)) void harvest_region(struct dirty *d, uint64_t *region, uint64_t gfn)
+static __attribute__((noinline)) void harvest_region(struct dirty *d, uint64_t *region, uint64_t *table, uint64_t gfn)
 {
 	struct slat *s = d->arg;
 	const uint64_t dirty = s->format->dirty;
-	uint64_t *table = slat_region_table(s, region);
 
 	d->scans++;
 	s->stale = true;
@@ -143,7 +142,7 @@ static __attribute__((noinline)) bool harvest_regions(struct dirty *d, uint64_t 
 		if (!region || !(*region & accessed))
 			continue;
 		if (*region & SCANNED)
-			harvest_region(d, region, gfn);
+			harvest_region(d, region, slat_region_table(d->arg, region), gfn);
 		else /* there A means nothing: clear, it keeps the next look short */
 			__atomic_fetch_and(region, ~accessed, __ATOMIC_RELAXED);
 	}
@@ -167,10 +166,9 @@ static bool harvest(struct dirty *d, uint64_t gfn, uint64_t count)
 }
 
 /* From faults to scans. Pages that are writable have their bits set, the others were not written: no D bit matters. */
-static void start_scans(struct dirty *d, uint64_t *region)
+static void start_scans(struct dirty *d, uint64_t *region, uint64_t *table)
 {
 	struct slat *s = d->arg;
-	uint64_t *table = slat_region_table(s, region);
 
 	for (unsigned i = 0; i < 512; i++)
 		if (table[i] & s->format->present)
@@ -180,11 +178,9 @@ static void start_scans(struct dirty *d, uint64_t *region)
 }
 
 /* From scans to faults: all that the region's ranges have of it is armed, also what is dirty for all of them. */
-static void stop_scans(struct dirty *d, uint64_t *region, uint64_t gfn)
+static void stop_scans(struct dirty *d, uint64_t *region, uint64_t *table, uint64_t gfn)
 {
-	uint64_t *table = slat_region_table(d->arg, region);
-
-	harvest_region(d, region, gfn);
+	harvest_region(d, region, table, gfn);
 	*region &= ~SCANNED;
 	for (unsigned i = 0; i < d->count; i++) {
 		const struct dirty_range *r = d->live[i];
@@ -201,16 +197,16 @@ static void settle(struct dirty *d, uint64_t gfn, uint64_t count)
 	struct slat *s = d->arg;
 
 	for (uint64_t g = gfn & ~511ull; g < gfn + count; g += 512) {
-		uint64_t *region = slat_region(s, g << PAGE_SHIFT);
+		uint64_t *region = slat_region(s, g << PAGE_SHIFT), *table = slat_region_table(s, region);
 		bool scan = d->source->scan || dirty_tracked(d, g, 512, true);
 
-		if (!slat_region_table(s, region) || scan == !!(*region & SCANNED))
+		if (!table || scan == !!(*region & SCANNED))
 			continue;
 		d->switches++;
 		if (scan)
-			start_scans(d, region);
+			start_scans(d, region, table);
 		else
-			stop_scans(d, region, g);
+			stop_scans(d, region, table, g);
 	}
 }
 

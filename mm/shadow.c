@@ -174,8 +174,14 @@ uint32_t shadow_find(const struct shadow *sh, uint64_t gfn, uint32_t after)
 /* After this no table is in sync or out of it with n: the guest's table may be written, as far as n is concerned. */
 static void forget_guest_table(struct shadow *sh, struct shadow_page *sp)
 {
-	if (sp->role.format != SHADOW_DIRECT && !sp->unsync)
-		shadow_frame(sh, sp->gfn)->tables--;
+	struct guest_frame *frame;
+
+	if (sp->role.format == SHADOW_DIRECT || sp->unsync)
+		return;
+	frame = shadow_frame(sh, sp->gfn);
+	if (!frame)
+		__builtin_unreachable(); /* a table was made of it */
+	frame->tables--;
 }
 
 void shadow_zap(struct shadow *sh, uint32_t n)

@@ -10,6 +10,7 @@
 #include "vmm/hw/hw.h"
 #include "vmm/hw/x86.h"
 #include "vmm/hypercall.h"
+#include "vmm/log.h"
 #include "vmm/paging.h"
 #include "vmm/vm.h"
 
@@ -288,8 +289,12 @@ void cpuid_setup(const struct vcpu *v)
 		answer(v, rule, &answers[1 + i]);
 		answers[1 + i].varied = answers[1 + i].live;
 		answers[1 + i].cr4 = rule->leaf == 1 ? CR4_OSXSAVE : 0;
-		if (rule->sub == ANY || rule->sub == 0)
-			*place_of(rule->leaf) = first = &answers[1 + i];
+		if (rule->sub == ANY || rule->sub == 0) {
+			const struct cpuid_answer **place = place_of(rule->leaf);
+
+			ASSERT(place);
+			*place = first = &answers[1 + i];
+		}
 		if (rule->sub != ANY) {
 			first->subs = rule->sub + 1;
 			first->varied = true;
@@ -301,7 +306,9 @@ void cpuid_setup(const struct vcpu *v)
 
 static void apic_bit(uint32_t leaf, bool on)
 {
-	uint32_t *edx = &answers[*place_of(leaf) - answers].r[3];
+	const struct cpuid_answer **place = place_of(leaf);
+	ASSERT(place);
+	uint32_t *edx = &answers[*place - answers].r[3];
 
 	*edx = on ? *edx | EDX_APIC : *edx & ~EDX_APIC;
 }

@@ -195,6 +195,8 @@ void elf_load_sections(struct load *l, struct elf_sections *out)
 	if (!l->kernel.elf)
 		return;
 	const struct elf_class *c = class_of(b->data);
+	if (!c)
+		return;
 	uint64_t offset = get(b->data, c->sections), count = get(b->data, c->section_count), size = get(b->data, c->section_size);
 	uint64_t total = count * size, at;
 
