@@ -32,6 +32,10 @@ test-time: all
 	@$(MAKE) --no-print-directory linux-files || true
 	@BUILD=$(BUILD) bash tests/time
 
+.PHONY: soak
+soak: all $(LINUX_FILES)
+	@BUILD=$(BUILD) LENGTH="$(if $(filter command,$(origin SECONDS)),$(SECONDS),3600)" PAGING="$(PAGING)" SEED="$(SEED)" bash tests/soak
+
 .PHONY: bench pictures
 pictures: all linux-files
 	@sh tests/tools/deps.sh $(DEPS_TEST) graphviz
@@ -46,7 +50,7 @@ SOURCES := $(wildcard bench/*/*.[ch] boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[c
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
 	@sh tests/tools/deps.sh $(DEPS_LINT)
-	shellcheck -x bench/run bench/codec bench/kvm/run bench/kvm/init tests/run tests/time tests/views.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
+	shellcheck -x bench/run bench/codec bench/kvm/run bench/kvm/init tests/run tests/time tests/soak tests/views.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests bench
 	@$(MAKE) --no-print-directory analyze
@@ -77,6 +81,7 @@ help:
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json, build/bench.svg"
 	@echo "make bench-kvm [MACHINES=qemu|bochs|bochs-svm]   KVM on the same emulated CPUs, for that"
 	@echo "make fuzz [SECONDS=60]  what reads hostile input, under libFuzzer, each so long"
+	@echo "make soak [SECONDS=3600 PAGING= SEED=]  Linux, hot-plug, line errors, hosts that vanish, resets; every minute's pictures"
 	@echo "make coverage         which lines the unit tests reach; build/coverage/index.html"
 	@echo "make pictures         those of the README and of docs/guests.md, anew"
 	@echo "make lint, format, install [DESTDIR= PREFIX=], clean"
