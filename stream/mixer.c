@@ -96,45 +96,70 @@ static inline void learn(struct slot *s, unsigned limit, int bit)
 		s->seen++;
 }
 
-static inline int32_t dot(const int32_t *in, const int32_t *w, unsigned n)
+static inline int32_t bounded(int64_t sum)
 {
-	int64_t sum = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		sum += (int64_t)in[i] * w[i];
 	sum >>= 16;
 	return sum > LIMIT ? LIMIT : sum < -LIMIT ? -LIMIT : (int32_t)sum;
 }
 
-static inline void train(const int32_t *in, int32_t *w, unsigned n, int32_t error, int32_t rate)
+/* What the contexts say that have seen something; the others say nothing, and their weights learn nothing. */
+struct inputs {
+	struct slot *slot[MIX_CONTEXTS];
+	unsigned n;		  /* so many say something */
+	uint8_t at[MIX_CONTEXTS]; /* which those are */
+	int32_t in[2 * MIX_CONTEXTS];
+	int64_t a, b; /* the sums with each weight set */
+};
+
+static inline void gather(struct inputs *q, struct slot *table, const uint32_t *context, unsigned contexts, const int32_t *a,
+			  const int32_t *b)
 {
-	for (unsigned i = 0; i < n; i++)
-		w[i] += (int32_t)(((int64_t)in[i] * error * rate + (1 << 17)) >> 18);
+	q->a = (int64_t)BIAS * a[2 * contexts];
+	q->b = (int64_t)BIAS * b[2 * contexts];
+	q->n = 0;
+	for (unsigned i = 0; i < contexts; i++) {
+		struct slot *s = q->slot[i] = find(table, context[i]);
+		int32_t off = s->p1 - 32768, stretch, trust;
+
+		if (!s->seen)
+			continue;
+		stretch = stretch_of[s->p1 >> 4];
+		trust = s->seen > 3 ? off / 24 : s->seen > 1 ? off / 40 : off / 64;
+		q->a += (int64_t)stretch * a[2 * i] + (int64_t)trust * a[2 * i + 1];
+		q->b += (int64_t)stretch * b[2 * i] + (int64_t)trust * b[2 * i + 1];
+		q->in[2 * q->n] = stretch;
+		q->in[2 * q->n + 1] = trust;
+		q->at[q->n++] = (uint8_t)i;
+	}
+}
+
+_Static_assert((int64_t)LIMIT * 65536 * MIX_RATE_MAX + (1 << 17) <= INT32_MAX, "a step of a weight is worked out in 32 bits");
+
+static inline int32_t step(int32_t in, int32_t error)
+{
+	return (in * error + (1 << 17)) >> 18;
+}
+
+/* error: times the rule's rate */
+static inline void train(const struct inputs *q, int32_t *w, unsigned contexts, int32_t error)
+{
+	for (unsigned k = 0; k < q->n; k++) {
+		int32_t *to = &w[2 * q->at[k]];
+
+		to[0] += step(q->in[2 * k], error);
+		to[1] += step(q->in[2 * k + 1], error);
+	}
+	w[2 * contexts] += step(BIAS, error);
 }
 
 int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *table, const uint32_t *context, int32_t *a, int32_t *b,
 	    uint16_t *apm, int bit)
 {
-	struct slot *slot[MIX_CONTEXTS];
-	int32_t in[MIX_INPUTS(MIX_CONTEXTS)];
-	unsigned n = 0;
+	struct inputs q;
 
-	for (unsigned i = 0; i < rule->contexts; i++) {
-		struct slot *s = slot[i] = find(table, context[i]);
+	gather(&q, table, context, rule->contexts, a, b);
 
-		if (s->seen) {
-			int32_t off = s->p1 - 32768;
-
-			in[n++] = stretch_of[s->p1 >> 4];
-			in[n++] = s->seen > 3 ? off / 24 : s->seen > 1 ? off / 40 : off / 64;
-		} else {
-			in[n++] = 0;
-			in[n++] = 0;
-		}
-	}
-	in[n++] = BIAS;
-
-	int32_t da = dot(in, a, n), db = dot(in, b, n), d = (da + db) / 2;
+	int32_t da = bounded(q.a), db = bounded(q.b), d = (da + db) / 2;
 	uint32_t at = (uint32_t)(d + 2048) >> 7, part = (uint32_t)(d + 2048) & 127;
 	uint32_t refined = (apm[at] * (128 - part) + apm[at + 1] * part) >> 7;
 	uint32_t p = (squash(d) + refined) / 2;
@@ -143,12 +168,12 @@ int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *tab
 
 	int32_t target = bit ? 65535 : 0;
 
-	train(in, a, n, target - (int32_t)squash(da), rule->rate);
-	train(in, b, n, target - (int32_t)squash(db), rule->rate);
+	train(&q, a, rule->contexts, (target - (int32_t)squash(da)) * rule->rate);
+	train(&q, b, rule->contexts, (target - (int32_t)squash(db)) * rule->rate);
 	at += part >> 6;
 	apm[at] = (uint16_t)(apm[at] + (target - apm[at]) / 64);
 	for (unsigned i = 0; i < rule->contexts; i++)
-		learn(slot[i], rule->limit, bit);
+		learn(q.slot[i], rule->limit, bit);
 	return bit;
 }
 

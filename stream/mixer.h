@@ -24,11 +24,13 @@ struct slot {
 #define MIX_INPUTS(contexts) (2 * (contexts) + 1)
 #define MIX_APM 33             /* cells of an adaptive map */
 
+#define MIX_RATE_MAX 8
+
 /* How a kind of decision is mixed. */
 struct mix_rule {
 	unsigned contexts;
 	unsigned limit; /* a slot counts no more bits than this: it forgets faster, the lower */
-	int32_t rate;   /* of the weights */
+	int32_t rate;   /* of the weights, at most MIX_RATE_MAX */
 };
 
 /** Makes the shared tables; must be called before anything else here, costs little and may be called again. */
