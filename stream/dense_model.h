@@ -164,6 +164,7 @@ struct pixels {
 		int32_t slack;            /* that it may take above 24 */
 	} budget;
 	uint32_t mean;                    /* bits that the model took or would have taken for the last pixels, in 1/16 of one */
+	uint32_t unheard;                 /* pixels that the model did not see since the last that it did */
 	uint32_t now[4][PX_STRIDE];       /* rows y & 3: this one and three above */
 	uint32_t before[3][PX_STRIDE];    /* rows y % 3: what was above, here and below before the region was coded */
 	uint32_t info[PX_INFO];           /* by column modulo PX_INFO: residuals and escape flag of the pixel coded there last */

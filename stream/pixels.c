@@ -26,6 +26,7 @@ void pixels_clear(struct dense *d)
 	memset(p->info, 0, sizeof(p->info));
 	p->match = NOWHERE;
 	p->mean = 0;
+	p->unheard = 0;
 	residual_clear(d);
 }
 
@@ -430,6 +431,7 @@ static void end_row(struct dense *d)
 
 #define SLACK_MIN 16	   /* bits; with less the model is not asked */
 #define MEAN_RAW (24 * 16) /* from here on the model has nothing to say */
+#define LISTEN 8	   /* then it is asked for one pixel in so many, to hear when it has */
 
 /*
  * What decisions about the next pixel may cost: less than three quarters of the slack before the pixel, or a channel of it, goes
@@ -458,6 +460,14 @@ static uint32_t observe(struct dense *d, struct around *a, uint32_t px)
 	return bits;
 }
 
+/* A pixel of which the model learns nothing. */
+static void pass_over(struct pixels *p, struct around *a)
+{
+	a->info_nw = p->info[p->x % PX_INFO];
+	a->info_w = p->info[p->x % PX_INFO] = INFO_ESCAPED;
+	p->match = NOWHERE;
+}
+
 static void step_dense(struct dense *d, const uint32_t *px, int32_t stop)
 {
 	struct pixels *p = &d->px;
@@ -471,9 +481,14 @@ static void step_dense(struct dense *d, const uint32_t *px, int32_t stop)
 		int16_t *tile_slack = &p->slack[p->literal ? 0 : p->x / TILE];
 		int32_t slack = *tile_slack < unit_slack ? *tile_slack : unit_slack;
 
-		if (slack < SLACK_MIN || p->mean > MEAN_RAW) {
+		if (p->mean > MEAN_RAW && ++p->unheard < LISTEN) {
+			v = rc_raw(&d->rc, v, 24);
+			pass_over(p, &a);
+			bits = p->mean / 16;
+		} else if (slack < SLACK_MIN || p->mean > MEAN_RAW) {
 			v = rc_raw(&d->rc, v, 24);
 			bits = observe(d, &a, v);
+			p->unheard = 0;
 		} else {
 			set_budget(d, slack);
 			v = code_one(d, &a, v);
