@@ -11,7 +11,12 @@
 #include "stream/pixels.h"
 #include "stream/tilemap.h"
 
-int dense_reset(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t width, uint32_t height)
+/* The table's part of a reset is by far the largest: it goes in pieces. */
+#define TABLE_PIECE (16 * 1024)
+#define TABLE_PIECES (MIX_SLOTS / TABLE_PIECE)
+_Static_assert(MIX_SLOTS % TABLE_PIECE == 0, "whole pieces");
+
+int dense_reset_begin(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t width, uint32_t height)
 {
 	uint32_t cols = (width + TILE - 1) / TILE, rows = (height + TILE - 1) / TILE;
 
@@ -26,18 +31,42 @@ int dense_reset(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t 
 	d->rows = rows;
 	d->stage = DENSE_DONE;
 	d->first = true;
-	mix_clear_slots(d->table, MIX_SLOTS);
-	copies_clear(d);
-	cells_clear(d);
-	tilemap_clear(d);
-	pixels_clear(d);
-	if (mode == MODE_FAST)
-		fast_clear(d);
-	else
-		background_clear(d);
-	copies_begin(d);
-	cells_begin(d);
+	d->reset = 0;
 	return 0;
+}
+
+bool dense_reset_step(struct dense *d)
+{
+	unsigned step = d->reset++;
+
+	if (step < TABLE_PIECES) {
+		mix_clear_slots(d->table + (size_t)step * TABLE_PIECE, TABLE_PIECE);
+		return true;
+	}
+	switch (step - TABLE_PIECES) {
+	case 0: cells_clear(d); return true;
+	case 1: tilemap_clear(d); return true;
+	case 2: pixels_clear(d); return true;
+	case 3:
+		if (d->mode == MODE_FAST)
+			fast_clear(d);
+		else
+			background_clear(d);
+		copies_clear(d);
+		copies_begin(d);
+		cells_begin(d);
+		return false;
+	default: return false;
+	}
+}
+
+int dense_reset(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t width, uint32_t height)
+{
+	int err = dense_reset_begin(d, mode, sent, width, height);
+
+	while (!err && dense_reset_step(d))
+		;
+	return err;
 }
 
 /* The number of units before a cut; the header's length, or 0 for a malformed one. */

@@ -15,11 +15,11 @@
 
 #include "stream/dense_model.h"
 
-#define DENSE_CUT 0x80u          /* the round goes on in the next datagram */
+#define DENSE_CUT 0x80u /* the round goes on in the next datagram */
 #define DENSE_BREAK 0x40u
 #define DENSE_FLAGS (DENSE_CUT | DENSE_BREAK)
-#define DENSE_UNIT_MAX 176       /* bytes that one unit takes at most, with the coder's end */
-#define DENSE_CAP_MIN 256        /* room for a datagram, at least */
+#define DENSE_UNIT_MAX 176 /* bytes that one unit takes at most, with the coder's end */
+#define DENSE_CAP_MIN 256  /* room for a datagram, at least */
 
 /**
  * Begins anew: forgets all that was learnt.
@@ -27,6 +27,10 @@
  * Returns 0, or -EINVAL for a size past DENSE_MAX_SIDE or DENSE_MAX_TILES.
  */
 int dense_reset(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t width, uint32_t height);
+
+/** The same in steps of about 50,000 instructions: begins it, and makes one; false after the last. */
+int dense_reset_begin(struct dense *d, enum dense_mode mode, uint32_t *sent, uint32_t width, uint32_t height);
+bool dense_reset_step(struct dense *d);
 
 /**
  * Decodes a datagram from an untrusted line into d->sent; d->touch grows by what changed.

@@ -13,9 +13,10 @@
 #define COPY_MIN_DIFFS 2
 #define GRID_WAIT_MAX 64 /* rounds */
 
-int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height)
+int dense_enc_reset_begin(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width,
+			  uint32_t height)
 {
-	int err = dense_reset(&e->d, mode, sent, width, height);
+	int err = dense_reset_begin(&e->d, mode, sent, width, height);
 
 	if (err)
 		return err;
@@ -32,6 +33,15 @@ int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, u
 		e->known[g] = 0;
 	}
 	return 0;
+}
+
+int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height)
+{
+	int err = dense_enc_reset_begin(e, mode, sent, flags, width, height);
+
+	while (!err && dense_reset_step(&e->d))
+		;
+	return err;
 }
 
 void dense_enc_source(struct dense_enc *e, const struct scanout *cur)

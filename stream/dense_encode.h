@@ -18,6 +18,11 @@ enum dense_status {
  */
 int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width, uint32_t height);
 
+/** The same in steps: begins it; dense_reset_step(&e->d) makes each, and nothing else may be asked of the encoder before the last.
+ */
+int dense_enc_reset_begin(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width,
+			  uint32_t height);
+
 /** Where the picture is read from now on. */
 void dense_enc_source(struct dense_enc *e, const struct scanout *cur);
 
@@ -28,8 +33,8 @@ void dense_enc_begin(struct dense_enc *e, uint8_t *out, size_t cap);
 enum dense_status dense_enc_work(struct dense_enc *e, unsigned slices);
 
 /**
- * Gives the round at hand up: the datagram ends it, and the next one begins another. What was still to be coded is marked in flags, as
- * it was when the round began or is coded anew. May be called at any time.
+ * Gives the round at hand up: the datagram ends it, and the next one begins another. What was still to be coded is marked in flags,
+ * as it was when the round began or is coded anew. May be called at any time.
  */
 void dense_enc_break(struct dense_enc *e);
 

@@ -213,6 +213,7 @@ struct dense {
 	uint32_t width, height, cols, rows;
 	bool first;                 /* nothing was coded since the reset: what stood there is no background */
 	enum dense_stage stage;
+	unsigned reset;             /* steps of it that are made */
 	uint32_t row, col;          /* tiles, in the stages of tiles */
 	struct touch touch;
 	struct copies copies;

@@ -55,6 +55,8 @@ struct dtx_head {
 	bool len_urgent;       /* the complete datagram is of an urgent round */
 	bool open;	       /* a datagram is being built */
 	bool began;	       /* it begins anew */
+	bool preparing;	       /* for that: the codec's reset has begun */
+	uint32_t blackened;    /* and so many pixels of sent are black */
 	uint8_t number;	       /* of the datagram that is being built, or the next */
 	bool known;	       /* it was on at some time, so the far end knows of it */
 	struct dense_enc *enc; /* these three in the memory that dtx_mode got */
@@ -110,11 +112,11 @@ size_t dtx_room(unsigned width, unsigned height);
 int dtx_mode(struct display_tx *tx, unsigned head, const struct scanout *so, void *room, size_t bytes);
 
 /**
- * The picture's base or stride moved (panning, page flip), or its palette changed, and its size and format did not: look at every
- * tile again, forgetting nothing. Returns 0; -EINVAL for a bad head, one that is off, no base or a stride that is too small: then
- * the picture is as before.
+ * The picture is elsewhere (panning, page flip), or its format or its palette changed, and its size did not: look at every tile
+ * again, forgetting nothing. Returns 0; -EINVAL for a bad head, one that is off or of another size, or what dtx_mode would refuse:
+ * then the picture is as before.
  */
-int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, uint32_t stride);
+int dtx_pan(struct display_tx *tx, unsigned head, const struct scanout *so);
 
 /**
  * Bytes [offset, offset+len) from the scanout's base were written: marks every tile that shows one of them as "look".

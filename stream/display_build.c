@@ -13,7 +13,29 @@ static size_t put16(uint8_t *out, unsigned v)
 	return 2;
 }
 
-/* What the head begins with, into out: both ends then have the same picture and a codec that has learnt nothing. */
+#define BLACK_PIECE 16384 /* pixels */
+
+/*
+ * A head that begins anew gets ready for it, step by step: the picture is black, unless it is kept, and the codec has learnt
+ * nothing. False when it is ready.
+ */
+static bool prepare(struct display_tx *tx, struct dtx_head *h)
+{
+	uint32_t all = (uint32_t)h->so.width * h->so.height, n = all - h->blackened;
+
+	if (h->begin == DTX_PICTURE && n) {
+		n = n < BLACK_PIECE ? n : BLACK_PIECE;
+		memset(h->sent + h->blackened, 0, (size_t)n * 4);
+		h->blackened += n;
+		return true;
+	}
+	if (!h->preparing)
+		dense_enc_reset_begin(h->enc, tx->fast ? MODE_FAST : MODE_DENSE, h->sent, h->flags, h->so.width, h->so.height);
+	h->preparing = true;
+	return dense_reset_step(&h->enc->d);
+}
+
+/* What the head begins with, into out. */
 static void put_beginning(struct display_tx *tx, struct dtx_head *h, unsigned head)
 {
 	h->out[1] = (uint8_t)(head | DISPLAY_BEGIN);
@@ -23,13 +45,10 @@ static void put_beginning(struct display_tx *tx, struct dtx_head *h, unsigned he
 	tx->begins++;
 	if (h->begin == DTX_OFF)
 		return;
-	h->out[6] = (uint8_t)((tx->fast ? DISPLAY_FAST : 0) | (h->begin == DTX_KEEP ? DISPLAY_KEEP : 0));
-	if (h->begin != DTX_KEEP)
-		memset(h->sent, 0, (size_t)h->so.width * h->so.height * 4);
-	dense_enc_reset(h->enc, tx->fast ? MODE_FAST : MODE_DENSE, h->sent, h->flags, h->so.width, h->so.height);
+	h->out[6] = (uint8_t)((h->enc->d.mode == MODE_FAST ? DISPLAY_FAST : 0) | (h->begin == DTX_KEEP ? DISPLAY_KEEP : 0));
 	dense_enc_source(h->enc, &h->so);
 	h->enc->d.touch = (struct touch){ 0 };
-	h->sorted = tx->fast || h->begin == DTX_KEEP ? h->rows : 0;
+	h->sorted = h->enc->d.mode == MODE_FAST || h->begin == DTX_KEEP ? h->rows : 0;
 }
 
 static void open_datagram(struct display_tx *tx, struct dtx_head *h, unsigned head, size_t cap)
@@ -99,8 +118,10 @@ static unsigned work_head(struct display_tx *tx, unsigned head, size_t cap, unsi
 
 		slices--;
 		if (!h->open) {
+			if ((h->begin == DTX_PICTURE || h->begin == DTX_KEEP) && prepare(tx, h))
+				continue;
 			open_datagram(tx, h, head, cap);
-			continue; /* a beginning is a slice of its own */
+			continue;
 		}
 		if (dtx_is_on(h))
 			status = work_on_round(tx, h);

@@ -41,6 +41,8 @@ static void begin_anew(struct display_tx *tx, unsigned head, enum dtx_begin begi
 			tx->packet[i].serial = 0;
 	h->known = true;
 	h->begin = begin;
+	h->preparing = false;
+	h->blackened = 0;
 	h->open = false;
 	h->len = 0;
 }
@@ -113,22 +115,16 @@ int dtx_mode(struct display_tx *tx, unsigned head, const struct scanout *so, voi
 	return 0;
 }
 
-int dtx_pan(struct display_tx *tx, unsigned head, const volatile uint8_t *base, uint32_t stride)
+int dtx_pan(struct display_tx *tx, unsigned head, const struct scanout *so)
 {
 	if (head >= DISPLAY_HEADS || !dtx_is_on(&tx->head[head]))
 		return -EINVAL;
 	struct dtx_head *h = &tx->head[head];
-	struct scanout so = h->so;
 
-	so.base = base;
-	so.stride = stride;
-	int err = check_scanout(&so);
-
-	if (err)
-		return err;
-	h->so = so;
-	if (h->begin != DTX_PICTURE) /* else the codec's state is not yet made */
-		dense_enc_source(h->enc, &so);
+	if (so->width != h->so.width || so->height != h->so.height || check_scanout(so))
+		return -EINVAL;
+	h->so = *so;
+	dense_enc_source(h->enc, so);
 	mark_all(h);
 	return 0;
 }

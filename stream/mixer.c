@@ -1,4 +1,6 @@
 /* mixer.h */
+#include <string.h>
+
 #include "stream/mixer.h"
 
 #define LIMIT 2047	    /* of a stretched probability */
@@ -20,6 +22,9 @@ void mix_init(void)
 	uint64_t e = 1u << 30; /* e^(-d / 170.6) in 1/2^30 */
 	int32_t d = -LIMIT;
 
+	if (rate_of[0]) /* made last, and by all alike */
+		return;
+
 	for (int32_t i = 0; i <= LIMIT; i++) {
 		uint32_t p = (uint32_t)(((uint64_t)1 << 46) / ((1u << 30) + e));
 
@@ -33,14 +38,16 @@ void mix_init(void)
 			d++;
 		stretch_of[p] = (int16_t)d;
 	}
-	for (uint32_t n = 0; n < 256; n++)
+	for (uint32_t n = 256; n--;)
 		rate_of[n] = (uint16_t)(131072 / (2 * n + 3));
 }
 
 void mix_clear_slots(struct slot *slot, unsigned n)
 {
+	const struct slot fresh = { .p1 = 32768 };
+
 	for (unsigned i = 0; i < n; i++)
-		slot[i] = (struct slot){ .p1 = 32768 };
+		memcpy(&slot[i], &fresh, sizeof(fresh)); /* one word, not three members */
 }
 
 void mix_clear_weights(int32_t *weights, unsigned n, unsigned contexts)

@@ -323,8 +323,8 @@ static void follow(struct vm *vm, unsigned i, struct display_tx *tx)
 	e = follow_range(vm, w, base, bytes);
 	if (e) /* what cannot be tracked is not shown: it would be stale */
 		so = (struct scanout){ 0 };
-	if (so.width && so.width == w->shown.width && so.height == w->shown.height && so.bpp == w->shown.bpp)
-		e = e || (w->text && so.base == w->shown.base) ? e : dtx_pan(tx, i, so.base, so.stride);
+	if (so.width && so.width == w->shown.width && so.height == w->shown.height)
+		e = e || (w->text && so.base == w->shown.base) ? e : dtx_pan(tx, i, &so);
 	else if (so.width || w->shown.width)
 		e = new_mode(w, i, tx, &so) ? -ENOMEM : e;
 	w->shown = so;
@@ -346,7 +346,7 @@ static void refresh_text(struct vm *vm, struct display_tx *tx)
 	s = guest_mem_slot(&vm->mem, m.base);
 	if (w->redraw && memcmp(vm->text_palette, vm->head[0].palette, sizeof(vm->text_palette))) {
 		memcpy(vm->text_palette, vm->head[0].palette, sizeof(vm->text_palette));
-		(void)dtx_pan(tx, 0, w->shown.base, w->shown.stride);
+		(void)dtx_pan(tx, 0, &w->shown);
 	}
 	w->redraw = false;
 	vga_text_draw(&vm->text, &m, (const uint8_t *)(uintptr_t)s->hpa + (m.base - s->gpa), tx, 0);

@@ -184,13 +184,15 @@ static void random_pan(struct world *w)
 	unsigned head = rng_below(&w->r, HEADS);
 	const struct scanout *so = &w->tx.head[head].so;
 
+	struct scanout to = *so;
+
 	if (!so->width) {
-		assert_int_equal(dtx_pan(&w->tx, head, w->memory[head], 4), -EINVAL);
+		to.base = w->memory[head];
+		assert_int_equal(dtx_pan(&w->tx, head, &to), -EINVAL);
 		return;
 	}
-	uint32_t rows = rng_below(&w->r, 40);
-
-	assert_int_equal(dtx_pan(&w->tx, head, w->memory[head] + rows * so->stride, so->stride), 0);
+	to.base = w->memory[head] + rng_below(&w->r, 40) * so->stride;
+	assert_int_equal(dtx_pan(&w->tx, head, &to), 0);
 }
 
 static void test_random(void **state)
@@ -289,22 +291,24 @@ static void test_formats(void **state)
 {
 	static const unsigned depths[] = { 8, 15, 16, 24, 32 };
 	static uint32_t palette[256];
+	static struct world w;
 	enum { W = 37, H = 21 };
 
 	(void)state;
 	for (unsigned i = 0; i < 256; i++)
 		palette[i] = (i * 0x010203u + 7) & 0xffffff;
-	for (unsigned k = 0; k < 5; k++) {
-		unsigned bpp = depths[k], bytes = scanout_bytes(bpp), stride = W * bytes + 5;
-		struct world w;
-
-		setup(&w, 40 + k);
-		rng_fill(&w.r, w.memory[0], stride * H + 3);
+	setup(&w, 40);
+	w.room[0] = malloc(dtx_room(W, H));
+	for (unsigned k = 0; k < 10; k++) {
+		unsigned bpp = depths[k % 5], bytes = scanout_bytes(bpp), stride = W * bytes + 5;
 		struct scanout so = { .base = w.memory[0] + 3, .palette = palette, .stride = stride, .width = W, .height = H, .bpp = (uint8_t)bpp };
 
-		w.room[0] = malloc(dtx_room(W, H));
-		assert_int_equal(dtx_mode(&w.tx, 0, &so, w.room[0], dtx_room(W, H)), 0);
-		for (unsigned round = 0; round < 100; round++) {
+		rng_fill(&w.r, w.memory[0], stride * H + 3);
+		if (!k)
+			assert_int_equal(dtx_mode(&w.tx, 0, &so, w.room[0], dtx_room(W, H)), 0);
+		else
+			assert_int_equal(dtx_pan(&w.tx, 0, &so), 0);
+		for (unsigned round = 0; round < 50; round++) {
 			unsigned at = rng_below(&w.r, stride * H);
 
 			run_until_idle(&w);
@@ -318,8 +322,39 @@ static void test_formats(void **state)
 			w.memory[0][3 + at] ^= 0xff;
 			dtx_damage(&w.tx, 0, at, 1);
 		}
-		teardown(&w);
 	}
+	/* The size stayed, so nothing that was learnt was forgotten. */
+	assert_int_equal(w.tx.begins, 1);
+	teardown(&w);
+}
+
+/* Getting ready for a beginning is bounded work for each slice, however large the picture. */
+static void test_beginning_is_bounded(void **state)
+{
+	enum { W = 1024, H = 768, MOST = 256 * 1024 };
+	static struct display_tx tx;
+	static uint32_t picture[W * H];
+	const struct scanout so = { .base = (uint8_t *)picture, .stride = W * 4, .width = W, .height = H, .bpp = 32 };
+	size_t bytes = dtx_room(W, H);
+	uint8_t *room = malloc(bytes), *was = malloc(bytes);
+	unsigned slices = 0;
+
+	(void)state;
+	memset(room, 0x5a, bytes);
+	assert_int_equal(dtx_mode(&tx, 0, &so, room, bytes), 0);
+	while (!tx.begins) {
+		size_t changed = 0;
+
+		memcpy(was, room, bytes);
+		assert_int_equal(dtx_work(&tx, DISPLAY_BODY_MAX, 1), DTX_WORKING);
+		for (size_t i = 0; i < bytes; i++)
+			changed += room[i] != was[i];
+		assert_true(changed <= MOST);
+		slices++;
+	}
+	assert_true(slices > W * H * 4 / MOST);
+	free(room);
+	free(was);
 }
 
 static size_t work_and_take(struct display_tx *tx, uint8_t *body, struct dtx_cookie *cookie)
@@ -655,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_damage_exact),
 		cmocka_unit_test(test_formats),
+		cmocka_unit_test(test_beginning_is_bounded),
 		cmocka_unit_test(test_bad_modes),
 		cmocka_unit_test(test_heads_take_turns),
 		cmocka_unit_test(test_written_while_read),
