@@ -1,7 +1,8 @@
 /*
  * The codec from end to end: pictures that the input paints are encoded in datagrams of changing room, and decoded; what arrives is
  * what was painted, and nothing takes more room than there is.
- * Input: u8 mode and size, then strokes of 8 bytes; one whose kind is high sends what there is.
+ * Input: u8 mode and size, then strokes of 8 bytes; one whose kind is high sends what there is. The picture is as small as two rows
+ * and columns of tiles with odd edges allow, and is sent SENDS_MAX times at most: with sanitizers a pixel takes tens of microseconds.
  */
 /* links: stream/background.c stream/cell*.c stream/copies.c stream/copysearch.c stream/dense*.c stream/fast.c */
 /* links: stream/gridsearch.c stream/mixer.c stream/picture.c stream/pixels.c stream/rangecoder.c */
@@ -12,10 +13,11 @@
 #include "stream/dense_encode.h"
 #include "tests/fuzz/fuzz.h"
 
-#define WIDTH 70
-#define HEIGHT 50
+#define WIDTH 45
+#define HEIGHT 35
 #define TILES (((WIDTH + TILE - 1) / TILE) * ((HEIGHT + TILE - 1) / TILE))
 #define STROKES_MAX 12
+#define SENDS_MAX 4 /* with the last one */
 
 static struct dense_enc encoder, fresh_encoder[2];
 static struct dense decoder, fresh_decoder[2];
@@ -89,9 +91,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memcpy(&encoder, &fresh_encoder[mode], sizeof(encoder));
 	memcpy(&decoder, &fresh_decoder[mode], sizeof(decoder));
-	for (size_t at = 1, n = 0; at + 8 <= size && n < STROKES_MAX; at += 8, n++) {
+	for (size_t at = 1, n = 0, sends = 1; at + 8 <= size && n < STROKES_MAX; at += 8, n++) {
 		stroke(data + at);
-		if (data[at] & 0x80)
+		if (data[at] & 0x80 && sends++ < SENDS_MAX)
 			send_all(data[at + 7]);
 	}
 	send_all(data[0]);
