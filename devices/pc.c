@@ -83,6 +83,14 @@ static bool serial_out(void *arg, uint8_t byte)
 	return pc->ops->serial_out(pc->arg, byte);
 }
 
+static void serial_drained(void *arg)
+{
+	struct pc *pc = arg;
+
+	if (pc->ops->serial_drained)
+		pc->ops->serial_drained(pc->arg);
+}
+
 static void debug_exit(void *arg, uint32_t value)
 {
 	struct pc *pc = arg;
@@ -303,6 +311,7 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	pit8254_init(&pc->pit, clock, pc_line(pc, IRQ_TIMER), timer_wanted, pc);
 	rtc_init(&pc->rtc, clock, pc_line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, pc_line(pc, IRQ_COM1), serial_out, pc);
+	pc->com1.drained = serial_drained;
 	i8042_init(&pc->kbc, pc_line(pc, IRQ_KEYBOARD), pc_line(pc, IRQ_MOUSE), reset, pc);
 	debug_port_init(&pc->debug, firmware_says, pc);
 	testdev_init(&pc->testdev, testdev_irq, pc);

@@ -21,6 +21,8 @@ struct pc;
 struct pc_ops {
 	/* The guest's COM1 sent a byte; false: no room now, the transmitter stays busy and pc_serial_ready will be called later. */
 	bool (*serial_out)(void *arg, uint8_t byte);
+	/* The guest's COM1 has nothing left of what pc_serial_in gave it, and takes more; may be NULL. */
+	void (*serial_drained)(void *arg);
 	/* The guest ended the run by isa-debug-exit with value, or asked for power-off ("Shutdown" to 0x8900, or ACPI's S5). */
 	void (*debug_exit)(void *arg, uint32_t value);
 	void (*power_off)(void *arg);

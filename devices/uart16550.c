@@ -184,6 +184,13 @@ static void modem_lines(struct uart16550 *u)
 	u->msr = lines | (u->msr & MSR_DELTAS) | changed >> 4;
 }
 
+/* The far end may have kept bytes back. The interrupt has gone down by then, so more bytes are a fresh edge. */
+static void ask_for_more(struct uart16550 *u)
+{
+	if (u->drained && !u->rx.count && !(u->mcr & MCR_LOOP))
+		u->drained(u->arg);
+}
+
 /* ---- registers */
 
 static void write_fcr(struct uart16550 *u, uint8_t v)
@@ -237,6 +244,8 @@ static void uart_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 	default: break; /* LSR is for factory tests, MSR is read-only */
 	}
 	update(u);
+	if (addr == IIR_FCR || addr == MCR)
+		ask_for_more(u);
 }
 
 static uint8_t read_rbr(struct uart16550 *u)
@@ -283,6 +292,8 @@ static uint64_t uart_read(void *dev, uint64_t addr, unsigned size)
 	default: v = u->scr; break;
 	}
 	update(u);
+	if (addr == RBR_THR && !dlab)
+		ask_for_more(u);
 	return v;
 }
 
@@ -319,6 +330,7 @@ void uart16550_reset(struct uart16550 *u)
 	u->msr &= ~MSR_DELTAS;
 	restart_timeout(u);
 	update(u);
+	ask_for_more(u);
 }
 
 void uart16550_init(struct uart16550 *u, struct clock *clock, struct irq_line irq, bool (*out)(void *arg, uint8_t byte), void *arg)

@@ -26,6 +26,7 @@ struct uart16550 {
 	struct clock *clock;
 	struct irq_line irq;
 	bool (*out)(void *arg, uint8_t byte); /* false: no room; uart16550_ready will be called */
+	void (*drained)(void *arg);	      /* NULL, or: nothing received is left, so uart16550_in would take more */
 	void *arg;
 	struct dev_timer timer; /* the receiver's time-out */
 	struct uart_fifo rx, tx;
@@ -38,11 +39,12 @@ struct uart16550 {
 
 extern const struct bus_ops uart16550_ops; /* eight ports; dev is the uart */
 
-/** Wires the timer and sets the power-on state. out must be set. */
+/** Wires the timer and sets the power-on state. out must be set; drained may be set after. */
 void uart16550_init(struct uart16550 *u, struct clock *clock, struct irq_line irq, bool (*out)(void *arg, uint8_t byte), void *arg);
 /** The state in which PC firmware leaves it: 115,200 baud, 8N1, no FIFOs, no interrupts. */
 void uart16550_reset(struct uart16550 *u);
-/** Bytes from the far end. Returns how many were taken: until the FIFO is full, none while in loop-back. */
+/** Bytes from the far end. Returns how many were taken: until the FIFO is full, none while in loop-back. drained tells when to go
+ * on. */
 size_t uart16550_in(struct uart16550 *u, const uint8_t *data, size_t len);
 /** The far end has room again: sends what waits. */
 void uart16550_ready(struct uart16550 *u);

@@ -84,9 +84,25 @@ void link_session_begin(struct link *l)
 	l->rx_map = 0;
 	l->rto_us = RTO_FIRST_US;
 	link_rate_begin(l);
+	l->told = l->rx_offset[LINK_SERIAL] + link_serial_room(l);
 	l->sessions++;
 	if (l->ops->connected)
 		l->ops->connected(l->arg);
+}
+
+uint32_t link_serial_room(const struct link *l)
+{
+	uint32_t room = l->ops->room ? l->ops->room(l->arg) : ROOM_ALL;
+
+	return room < ROOM_ALL ? room : ROOM_ALL;
+}
+
+void link_more(struct link *l)
+{
+	/* What the far end may send yet by what it was told is never far below all there is room for, so it never waits for
+	 * nothing. */
+	if (l->up && (int32_t)(l->rx_offset[LINK_SERIAL] + link_serial_room(l) - l->told) >= LINK_MORE)
+		l->owe_ack = true;
 }
 
 size_t link_room(const struct link *l, enum link_stream s)

@@ -3,11 +3,11 @@
  *
  * On the line:  0x00 | COBS( type u8 | [seq u16] | body | crc32c u32 ) | 0x00        integers little-endian; CRC over all before it
  * Sequenced frames (DISPLAY, STREAM) carry seq; the others do not and may be repeated at will:
- *   HELLO    host -> VMM   "TSRA", u16 version, u32 nonce, u32 window, u32 next offset wanted of each stream (LINK_STREAMS;
- *                          LINK_OLDEST: the oldest that is kept). Repeated until the WELCOME with this nonce comes.
- *   WELCOME  VMM -> host   "TSRA", u16 version, u32 nonce, u32 window, u32 first offset of each stream
+ *   HELLO    host -> VMM   "TSRA", u16 version, u32 nonce, u32 window, u32 room, u32 next offset wanted of each stream
+ *                          (LINK_STREAMS; LINK_OLDEST: the oldest that is kept). Repeated until the WELCOME with this nonce comes.
+ *   WELCOME  VMM -> host   "TSRA", u16 version, u32 nonce, u32 window, u32 room, u32 first offset of each stream
  *   ACK      both          u16 next (every sequenced frame before it is settled), u64 map (bit i: frame next-1-i was accepted),
- *                          u32 window in bytes
+ *                          u32 window in bytes, and u32 limit of a receiver whose room has bounds
  *   PING     both          u16 next: the sequence number the sender would use next; the receiver settles all before it, sends ACK
  *   BYE      both          u8 reason: the session ends in order; the VMM goes back to waiting for a HELLO. Also the VMM's answer to
  *                          frames that belong to no session (it was started anew), so that their sender learns of it
@@ -19,9 +19,13 @@
  * was lost. The ACK tells which. The sender hands a lost display datagram's cookie back (its owner has it sent again, display.h);
  * a lost stream frame moves that stream's read position back to it, and the bytes come
  * again from the ring. The receiver accepts stream bytes only in order: a frame past a gap counts as not accepted.
- * Flow control: at most `window` unsettled line bytes (told by the receiver) and LINK_INFLIGHT frames, and no more than keep the line
- * busy (link_rate.c); nothing waits in a queue but one built frame. One frame is always allowed, so a window of 0 means one at a time and none is ever waited for.
- * A tail loss is found by PING after a time-out that doubles; since order is kept, a PING that came too early harms nothing.
+ * Flow control: at most `window` unsettled line bytes (told by the receiver) and LINK_INFLIGHT frames, and no more than keep the
+ * line busy (link_rate.c); nothing waits in a queue but one built frame. One frame is always allowed, so a window of 0 means one at
+ * a time and none is ever waited for. The SERIAL stream has a second control, for its reader may be a guest that reads slowly, and
+ * that must hold up nothing else: a receiver says how many bytes of it there is room for (room, in HELLO and WELCOME, from the
+ * stream's first byte of the session on), and later up to which offset it takes them (limit, in ACK). What waits beyond stays in
+ * the sender's ring; while it does, a PING a second finds out about an ACK that was lost. A tail loss is found by PING after a
+ * time-out that doubles; since order is kept, a PING that came too early harms nothing.
  *
  * A session: the host chooses a nonce that was not used before and says HELLO. A HELLO with a nonce that is not the session's
  * begins a new one on the VMM: sequence numbers and host -> VMM stream offsets start at 0, what was in flight is lost. VMM -> host
@@ -43,13 +47,14 @@
 #include "stream/cobs.h"
 #include "stream/display.h"
 
-#define LINK_VERSION 1
-#define LINK_BODY_MAX 1024                        /* bytes of a frame's body */
-#define LINK_FRAME_MAX (1 + 2 + LINK_BODY_MAX + 4) /* before stuffing */
+#define LINK_VERSION 2
+#define LINK_BODY_MAX 1024			     /* bytes of a frame's body */
+#define LINK_FRAME_MAX (1 + 2 + LINK_BODY_MAX + 4)   /* before stuffing */
 #define LINK_LINE_MAX (COBS_MAX(LINK_FRAME_MAX) + 2) /* on the line, with both delimiters */
-#define LINK_JUMP 0x80u                           /* in a STREAM frame's stream byte */
-#define LINK_OLDEST 0xffffffffu                   /* in a HELLO: from the oldest byte that is kept */
-#define LINK_INFLIGHT 48                          /* unsettled frames at most */
+#define LINK_JUMP 0x80u				     /* in a STREAM frame's stream byte */
+#define LINK_OLDEST 0xffffffffu			     /* in a HELLO: from the oldest byte that is kept */
+#define LINK_INFLIGHT 48			     /* unsettled frames at most */
+#define LINK_MORE 1024				     /* a smaller gain of room is not told by itself */
 
 enum link_type { LINK_HELLO = 1, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_DISPLAY = 0x10, LINK_STREAM = 0x11 };
 
@@ -59,33 +64,33 @@ enum link_reason { LINK_BYE_DONE = 0, LINK_BYE_NO_SESSION, LINK_BYE_VERSION };
 /* The streams. Each direction has its own bytes and offsets. */
 enum link_stream {
 	LINK_CONTROL = 0, /* messages, proto.h */
-	LINK_LOG,         /* VMM -> host: the VMM's log, text */
-	LINK_SERIAL,      /* the guest's COM1 */
-	LINK_INPUT,       /* host -> VMM: keyboard and pointer events, proto.h */
+	LINK_LOG,	  /* VMM -> host: the VMM's log, text */
+	LINK_SERIAL,	  /* the guest's COM1 */
+	LINK_INPUT,	  /* host -> VMM: keyboard and pointer events, proto.h */
 	LINK_STREAMS
 };
 
 /* A byte stream's sending side: a ring that keeps what is not yet settled. Offsets count from the stream's first byte, mod 2^32. */
 struct link_ring {
-	uint8_t *buf;        /* size bytes, owned by the caller; size a power of two; NULL: nothing can be sent on this stream */
+	uint8_t *buf; /* size bytes, owned by the caller; size a power of two; NULL: nothing can be sent on this stream */
 	uint32_t size;
-	uint32_t head;       /* offset after the last byte written */
-	uint32_t tail;       /* offset of the oldest byte kept */
-	uint32_t next;       /* offset of the next byte to send; tail <= next <= head */
-	uint32_t settled;    /* all before it are known to have arrived */
-	bool jump;           /* bytes before next are gone: the next frame says so */
-	bool framed;         /* messages (CONTROL, INPUT; link_init sets it): tail is the start of one, whole ones are dropped */
-	bool keep;           /* keep settled bytes as history for a later host: only overwritten when room is needed */
-	uint64_t dropped;    /* bytes overwritten before they were settled */
+	uint32_t head;	  /* offset after the last byte written */
+	uint32_t tail;	  /* offset of the oldest byte kept */
+	uint32_t next;	  /* offset of the next byte to send; tail <= next <= head */
+	uint32_t settled; /* all before it are known to have arrived */
+	bool jump;	  /* bytes before next are gone: the next frame says so */
+	bool framed;	  /* messages (CONTROL, INPUT; link_init sets it): tail is the start of one, whole ones are dropped */
+	bool keep;	  /* keep settled bytes as history for a later host: only overwritten when room is needed */
+	uint64_t dropped; /* bytes overwritten before they were settled */
 };
 
 struct link_inflight {
 	uint16_t seq;
 	uint16_t line_bytes;
-	uint8_t type;        /* LINK_DISPLAY or LINK_STREAM */
+	uint8_t type; /* LINK_DISPLAY or LINK_STREAM */
 	uint8_t stream;
-	bool jump;           /* it went out with LINK_JUMP */
-	bool again;          /* its bytes are due again already, for the loss of a frame before it */
+	bool jump;  /* it went out with LINK_JUMP */
+	bool again; /* its bytes are due again already, for the loss of a frame before it */
 	uint32_t offset, len;
 	struct dtx_cookie cookie;
 	/* link_rate.c: when it began, what had been delivered by then and when that was */
@@ -102,11 +107,16 @@ enum link_role { LINK_VMM, LINK_HOST };
 struct link_ops {
 	/* A session began: the far end said HELLO (VMM) or WELCOME (host). Display state must be reset (dtx_reset, drx_reset). */
 	void (*connected)(void *arg);
-	/* The far end ended the session, or speaks another version (enum link_reason). The host is quiet from then on: see link_init. */
+	/* The far end ended the session, or speaks another version (enum link_reason). The host is quiet from then on: see
+	 * link_init. */
 	void (*disconnected)(void *arg, unsigned reason);
 	/* In-order bytes of a stream. On connected, CONTROL and INPUT begin with a new message. */
 	void (*stream)(void *arg, enum link_stream s, const uint8_t *data, size_t len);
-	/* So many bytes of a stream are gone for good; what comes next follows them. CONTROL, INPUT: it begins with a new message. */
+	/* How many bytes of SERIAL there is room for now; more are refused, to come again. NULL: for all. 2 * LINK_MORE where it is
+	 * empty. */
+	uint32_t (*room)(void *arg);
+	/* So many bytes of a stream are gone for good; what comes next follows them. CONTROL, INPUT: it begins with a new message.
+	 */
 	void (*jumped)(void *arg, enum link_stream s, uint32_t lost);
 	/* Host: a display datagram; a negative answer counts the frame as not accepted, so that it comes again. */
 	int (*display)(void *arg, const uint8_t *body, size_t len);
@@ -116,7 +126,8 @@ struct link_ops {
 	void (*answer)(void *arg, const struct dtx_cookie *cookie, bool ok);
 	/* Every frame whose CRC was right, before it is acted upon: its type and what follows, without the CRC. */
 	void (*frame)(void *arg, const uint8_t *frame, size_t len);
-	/* Line bytes outside of frames: a banner, another program's noise; within a session only lines of printable text. Host only. */
+	/* Line bytes outside of frames: a banner, another program's noise; within a session only lines of printable text. Host
+	 * only. */
 	void (*plain)(void *arg, const uint8_t *data, size_t len);
 };
 
@@ -124,46 +135,47 @@ struct link {
 	enum link_role role;
 	const struct link_ops *ops;
 	void *arg;
-	bool up;                       /* a session stands */
-	bool closed;                   /* host: the session is over, or the versions differ: say no more HELLO */
+	bool up;     /* a session stands */
+	bool closed; /* host: the session is over, or the versions differ: say no more HELLO */
 	uint32_t nonce;
-	uint32_t window;               /* what the far end lets us have in flight, bytes */
-	uint32_t my_window;            /* what we let it have */
+	uint32_t window;      /* what the far end lets us have in flight, bytes */
+	uint32_t my_window;   /* what we let it have */
+	uint32_t limit, told; /* up to which offset the far end takes SERIAL, and we do as it knows */
 	struct link_ring ring[LINK_STREAMS];
 	/* sending */
-	uint16_t seq;                  /* of the next sequenced frame */
+	uint16_t seq;			   /* of the next sequenced frame */
 	unsigned inflight, inflight_first; /* frames in fl[], as a ring */
 	uint32_t inflight_bytes;
 	struct link_inflight fl[LINK_INFLIGHT];
-	uint64_t rto_us, sent_us;      /* time-out now; when something but an ACK was last sent, or settled */
-	uint64_t hello_us;             /* when the next HELLO is due */
-	uint32_t first[LINK_STREAMS];  /* VMM: where the streams began in this session, for a WELCOME that is said again */
-	unsigned turn;                 /* streams and display take turns */
+	uint64_t rto_us, sent_us;     /* time-out now; when something but an ACK was last sent, or settled */
+	uint64_t hello_us;	      /* when the next HELLO is due */
+	uint32_t first[LINK_STREAMS]; /* VMM: where the streams began in this session, for a WELCOME that is said again */
+	unsigned turn;		      /* streams and display take turns */
 	/* the line as it was measured, link_rate.c */
 	uint64_t delivered, delivered_us; /* line bytes settled in this session, and when last */
-	uint32_t rate[2];              /* best of this span and of the one before, bytes a second */
-	uint32_t rate_least;           /* what the line takes at least, bytes a second: the owner's to set; 0: not known */
-	uint64_t rate_us, base_at_us;  /* when this span began; when the delay was measured */
-	uint32_t base_us;              /* the line's own delay, there and back */
-	uint16_t body, shorter_seq;    /* what loss makes of a frame's length; the frame with which it may shrink again */
-	bool empty_first, pressed;     /* send nothing before the line is empty; the line was what we waited for */
+	uint32_t rate[2];		  /* best of this span and of the one before, bytes a second */
+	uint32_t rate_least;		  /* what the line takes at least, bytes a second: the owner's to set; 0: not known */
+	uint64_t rate_us, base_at_us;	  /* when this span began; when the delay was measured */
+	uint32_t base_us;		  /* the line's own delay, there and back */
+	uint16_t body, shorter_seq;	  /* what loss makes of a frame's length; the frame with which it may shrink again */
+	bool empty_first, pressed;	  /* send nothing before the line is empty; the line was what we waited for */
 	bool owe_ack, owe_welcome, owe_ping, owe_bye;
 	uint32_t welcome_nonce;
 	uint8_t bye_reason;
 	uint64_t ack_due_us;
-	unsigned unacked;              /* sequenced frames received since the last ACK */
-	uint8_t raw[LINK_FRAME_MAX];   /* a frame while it is made */
-	uint8_t out[LINK_LINE_MAX];    /* the one frame on its way */
+	unsigned unacked;	     /* sequenced frames received since the last ACK */
+	uint8_t raw[LINK_FRAME_MAX]; /* a frame while it is made */
+	uint8_t out[LINK_LINE_MAX];  /* the one frame on its way */
 	size_t out_len, out_pos;
-	uint64_t frame_us;             /* when it began */
+	uint64_t frame_us; /* when it began */
 	/* receiving */
 	uint16_t rx_next;
-	uint64_t rx_map;               /* bit i: frame rx_next-1-i was accepted */
+	uint64_t rx_map;		  /* bit i: frame rx_next-1-i was accepted */
 	uint32_t rx_offset[LINK_STREAMS]; /* next byte awaited of each stream; before the host's session: the one wanted */
 	uint8_t in[LINK_LINE_MAX];
 	size_t in_len;
-	bool in_skip;                  /* too long: wait for a delimiter */
-	bool in_text;                  /* this is no frame but text */
+	bool in_skip; /* too long: wait for a delimiter */
+	bool in_text; /* this is no frame but text */
 	/* counters */
 	uint64_t tx_bytes, rx_bytes, tx_frames, rx_frames, rx_bad, lost_frames, sessions;
 	uint64_t tx_bytes_by_type[LINK_STREAMS + 2]; /* streams, LINK_STREAMS: display, LINK_STREAMS + 1: the rest; line bytes */
@@ -197,7 +209,8 @@ uint64_t link_deadline(const struct link *l, uint64_t now_us);
 /** The line's rate towards the far end, as measured in the last seconds, in bytes a second; 0: not known yet. */
 uint32_t link_rate(const struct link *l);
 
-/** How long a display datagram had best be: urgent ones wait for those on their way, and a line with faults hits long ones more often. */
+/** How long a display datagram had best be: urgent ones wait for those on their way, and a line with faults hits long ones more
+ * often. */
 size_t link_body(const struct link *l);
 
 /** Room in a stream's ring without dropping what has not arrived. */
@@ -212,6 +225,9 @@ void link_write(struct link *l, enum link_stream s, const void *data, size_t len
 
 /** All that was written has arrived at the far end (streams only). */
 bool link_drained(const struct link *l);
+
+/** There is more room for SERIAL than ops->room said before. Cheap: the far end is told when it is worth a frame. */
+void link_more(struct link *l);
 
 /** Asks the far end for a sign of life (a PING goes out, an ACK comes back, or a BYE where it knows of no session). */
 void link_ping(struct link *l);

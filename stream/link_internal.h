@@ -5,9 +5,12 @@
 #include "stream/link.h"
 
 #define LINK_MAGIC "TSRA"
-#define HELLO_BYTES (4 + 2 + 4 + 4 + 4 * LINK_STREAMS) /* body of HELLO and WELCOME */
+#define HELLO_OFFSETS (4 + 2 + 4 + 4 + 4)
+#define HELLO_BYTES (HELLO_OFFSETS + 4 * LINK_STREAMS) /* body of HELLO and WELCOME */
 #define HELLO_HEAD (4 + 2 + 4)			       /* magic, version, nonce: the same in every version */
 #define ACK_BYTES (2 + 8 + 4)
+#define ACK_BYTES_LIMIT (ACK_BYTES + 4)
+#define ROOM_ALL (1u << 30) /* the room of an owner that takes all */
 #define STREAM_HEAD (1 + 4) /* stream, offset */
 
 #define HELLO_EVERY_US 500000u
@@ -15,6 +18,7 @@
 #define ACK_FRAMES 8
 #define RTO_FIRST_US 200000u
 #define RTO_MAX_US 8000000u
+#define LIMIT_PING_US 1000000u
 
 static inline uint16_t link_get16(const uint8_t *p)
 {
@@ -54,10 +58,13 @@ uint32_t link_ring_begin(struct link_ring *r, uint32_t want);
 
 /* ---- link.c */
 
-/* Begins a session with fresh sequence numbers; nothing is in flight, nonce, window and offsets are set. Calls connected. */
+/* Begins a session with fresh sequence numbers; nothing is in flight, nonce, window, limits and offsets are set. Calls connected.
+ */
 void link_session_begin(struct link *l);
 /* Ends the session: all in flight is given up. */
 void link_session_end(struct link *l);
+/* How many bytes of SERIAL the owner takes now. */
+uint32_t link_serial_room(const struct link *l);
 /* The oldest frame in flight is settled: accepted or lost. */
 void link_settle_oldest(struct link *l, bool accepted);
 

@@ -21,8 +21,8 @@
 #define BODY_GROW 128 /* one byte for so many that arrived */
 
 /*
- * Never below what the line is known to take: answers that come late make short frames, and few of them, and so a rate that is lower
- * still; an emulator whose time runs ahead while it waits brought it to nothing.
+ * Never below what the line is known to take: answers that come late make short frames, and few of them, and so a rate that is
+ * lower still; an emulator whose time runs ahead while it waits brought it to nothing.
  */
 uint32_t link_rate(const struct link *l)
 {

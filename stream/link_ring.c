@@ -107,8 +107,10 @@ void link_ring_settle(struct link_ring *r, uint32_t end)
 
 void link_ring_rewind(struct link_ring *r, uint32_t offset, bool jump)
 {
-	if (!link_before(offset, r->next))
+	if (!link_before(offset, r->next)) {
+		r->jump |= jump && offset == r->next; /* an empty frame, for the jump alone */
 		return;
+	}
 	if (link_before(offset, r->tail)) {
 		offset = r->tail;
 		jump = true;

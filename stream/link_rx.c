@@ -37,9 +37,10 @@ static void rx_hello(struct link *l, struct body b)
 	l->nonce = nonce;
 	l->window = link_get32(b.at + 10);
 	for (unsigned s = 0; s < LINK_STREAMS; s++) {
-		l->first[s] = link_ring_begin(&l->ring[s], link_get32(b.at + 14 + 4 * s));
+		l->first[s] = link_ring_begin(&l->ring[s], link_get32(b.at + HELLO_OFFSETS + 4 * s));
 		l->rx_offset[s] = 0;
 	}
+	l->limit = l->first[LINK_SERIAL] + link_get32(b.at + 14);
 	l->owe_welcome = true;
 	l->welcome_nonce = nonce;
 	link_session_begin(l);
@@ -58,8 +59,9 @@ static void rx_welcome(struct link *l, struct body b)
 	if (b.len != HELLO_BYTES)
 		return;
 	l->window = link_get32(b.at + 10);
+	l->limit = link_get32(b.at + 14);
 	for (unsigned s = 0; s < LINK_STREAMS; s++)
-		l->rx_offset[s] = link_get32(b.at + 14 + 4 * s);
+		l->rx_offset[s] = link_get32(b.at + HELLO_OFFSETS + 4 * s);
 	link_session_begin(l);
 }
 
@@ -74,7 +76,7 @@ static void rx_bye(struct link *l, struct body b)
 
 static void rx_ack(struct link *l, struct body b, uint64_t now_us)
 {
-	if (b.len != ACK_BYTES)
+	if (b.len != ACK_BYTES && b.len != ACK_BYTES_LIMIT)
 		return;
 	uint16_t next = link_get16(b.at);
 	uint64_t map = link_get32(b.at + 2) | (uint64_t)link_get32(b.at + 6) << 32;
@@ -84,6 +86,7 @@ static void rx_ack(struct link *l, struct body b, uint64_t now_us)
 	if (settled > l->inflight)
 		return;
 	l->window = link_get32(b.at + 10);
+	l->limit = b.len == ACK_BYTES_LIMIT ? link_get32(b.at + ACK_BYTES) : l->ring[LINK_SERIAL].settled + ROOM_ALL;
 	if (settled)
 		l->sent_us = now_us;
 	/* A callback may end the session: then nothing is left in flight. */
@@ -146,6 +149,8 @@ static bool rx_stream(struct link *l, struct body b)
 
 	if (known >= b.len)
 		return true;
+	if (s == LINK_SERIAL && b.len - known > link_serial_room(l))
+		return false;
 	l->rx_offset[s] = offset + (uint32_t)b.len;
 	if (l->ops->stream)
 		l->ops->stream(l->arg, s, b.at + known, b.len - known);

@@ -38,6 +38,7 @@ static void make_hello(struct link *l, enum link_type type, uint32_t nonce, cons
 	p += link_put(p, LINK_VERSION, 2);
 	p += link_put(p, nonce, 4);
 	p += link_put(p, l->my_window, 4);
+	p += link_put(p, link_serial_room(l) + (l->role == LINK_VMM ? l->rx_offset[LINK_SERIAL] : 0), 4);
 	for (unsigned s = 0; s < LINK_STREAMS; s++)
 		p += link_put(p, offsets[s], 4);
 	seal(l, (size_t)(p - l->raw), REST);
@@ -53,6 +54,10 @@ static void make_ack(struct link *l)
 	p += link_put(p, l->rx_next, 2);
 	p += link_put(p, l->rx_map, 8);
 	p += link_put(p, l->my_window, 4);
+	if (l->ops->room) {
+		l->told = l->rx_offset[LINK_SERIAL] + link_serial_room(l);
+		p += link_put(p, l->told, 4);
+	}
 	seal(l, (size_t)(p - l->raw), REST);
 }
 
@@ -73,6 +78,30 @@ static bool tail_timed_out(const struct link *l, uint64_t now_us)
 	return l->inflight && now_us >= l->sent_us + l->rto_us;
 }
 
+/* How many bytes of a stream may go out now. */
+static uint32_t sendable(const struct link *l, enum link_stream s)
+{
+	const struct link_ring *r = &l->ring[s];
+	uint32_t waiting = r->head - r->next, limit = l->limit - r->next;
+
+	if (s != LINK_SERIAL || waiting <= limit)
+		return waiting;
+	return limit <= ROOM_ALL ? limit : 0;
+}
+
+/* The far end takes no more, or its word that it does was lost. */
+static bool held_up(const struct link *l)
+{
+	const struct link_ring *r = &l->ring[LINK_SERIAL];
+
+	return r->head != r->next && !r->jump && !sendable(l, LINK_SERIAL);
+}
+
+static uint64_t limit_ping_us(const struct link *l)
+{
+	return held_up(l) ? l->sent_us + LIMIT_PING_US : UINT64_MAX;
+}
+
 /* Frames about the session itself. They may be lost and repeated, take no sequence number and no window. */
 static bool make_session_frame(struct link *l, uint64_t now_us)
 {
@@ -86,7 +115,7 @@ static bool make_session_frame(struct link *l, uint64_t now_us)
 		make_hello(l, LINK_HELLO, l->nonce, l->rx_offset);
 	} else if (l->up && ack_is_due(l, now_us)) {
 		make_ack(l);
-	} else if (l->up && (l->owe_ping || tail_timed_out(l, now_us))) {
+	} else if (l->up && (l->owe_ping || tail_timed_out(l, now_us) || now_us >= limit_ping_us(l))) {
 		if (tail_timed_out(l, now_us))
 			l->rto_us = l->rto_us * 2 < RTO_MAX_US ? l->rto_us * 2 : RTO_MAX_US;
 		make_ping(l);
@@ -145,8 +174,10 @@ static bool make_display(struct link *l, uint64_t now_us)
 static bool make_stream(struct link *l, enum link_stream s, uint64_t now_us)
 {
 	struct link_ring *r = &l->ring[s];
+	uint32_t most = sendable(l, s), piece = (uint32_t)(link_rate_piece(l) - STREAM_HEAD);
 
-	if (r->next == r->head)
+	/* A jump is told even where no byte may follow it: the far end's limit counts from behind it. */
+	if (!most && !r->jump)
 		return false;
 	struct link_inflight *f = next_slot(l, LINK_STREAM);
 	uint8_t *p = l->raw + 3;
@@ -154,7 +185,7 @@ static bool make_stream(struct link *l, enum link_stream s, uint64_t now_us)
 	f->stream = (uint8_t)s;
 	f->offset = r->next;
 	f->jump = r->jump;
-	f->len = link_ring_peek(r, p + STREAM_HEAD, (uint32_t)(link_rate_piece(l) - STREAM_HEAD));
+	f->len = link_ring_peek(r, p + STREAM_HEAD, most < piece ? most : piece);
 	*p++ = (uint8_t)(s | (r->jump ? LINK_JUMP : 0));
 	link_put(p, r->next, 4);
 	r->next += f->len;
@@ -212,7 +243,7 @@ size_t link_tx(struct link *l, uint8_t *out, size_t cap, uint64_t now_us)
 static bool has_stream_bytes(const struct link *l)
 {
 	for (unsigned s = 0; s < LINK_STREAMS; s++)
-		if (l->ring[s].next != l->ring[s].head)
+		if (sendable(l, s) || l->ring[s].jump)
 			return true;
 	return false;
 }
@@ -231,5 +262,5 @@ uint64_t link_deadline(const struct link *l, uint64_t now_us)
 		when = l->ack_due_us;
 	if (l->inflight && l->sent_us + l->rto_us < when)
 		when = l->sent_us + l->rto_us;
-	return when;
+	return limit_ping_us(l) < when ? limit_ping_us(l) : when;
 }

@@ -17,6 +17,7 @@
 #define LINE_SERIAL_RING (256u << 10)
 #define LINE_CONTROL_RING (32u << 10)
 #define LINE_PLAIN (16u << 10)    /* text that waits for a bare terminal */
+#define LINE_TYPED 4096           /* bytes for the guest's COM1 that it has not read; a power of two; what is more waits at the host */
 #define LINE_WINDOW 4096          /* bytes that the host may have in flight to us */
 #define LINE_SLICE 2048           /* bytes to the UART in one pump while the guest has work */
 #define LINE_IDLE_SLICE 65536
@@ -47,6 +48,8 @@ static struct {
 		TX_SLICE, /* goes on at next_slice_ns */
 	} tx_state;
 	uint64_t next_slice_ns;
+	uint8_t typed[LINE_TYPED];
+	uint32_t typed_head, typed_tail;
 	bool serial_stopped;          /* the guest's transmitter waits for room */
 	bool close_bad;               /* the host broke the protocol */
 } line;
@@ -114,6 +117,34 @@ static void on_disconnected(void *arg, unsigned reason)
 	log_info("the host left (%u)", reason);
 }
 
+/* The guest's UART takes what its FIFO has room for; the rest waits until the guest has read it. */
+static void feed_serial(void)
+{
+	while (line.vm && line.vm->pc && line.typed_tail != line.typed_head) {
+		uint32_t at = line.typed_tail % LINE_TYPED, n = line.typed_head - line.typed_tail;
+
+		n = n < LINE_TYPED - at ? n : LINE_TYPED - at;
+		n = (uint32_t)pc_serial_in(line.vm->pc, line.typed + at, n);
+		if (!n)
+			return;
+		line.typed_tail += n;
+	}
+}
+
+static uint32_t on_room(void *arg)
+{
+	(void)arg;
+	return LINE_TYPED - (line.typed_head - line.typed_tail);
+}
+
+/* There is room: the link asked on_room. */
+static void take_serial(const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		line.typed[line.typed_head++ % LINE_TYPED] = data[i];
+	feed_serial();
+}
+
 static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t len)
 {
 	(void)arg;
@@ -121,8 +152,8 @@ static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t
 		log_warn("the host sent a malformed control message: the session ends");
 		line.close_bad = true;
 	}
-	if (s == LINK_SERIAL && line.vm)
-		pc_serial_in(line.vm->pc, data, len);
+	if (s == LINK_SERIAL)
+		take_serial(data, len);
 	if (s == LINK_INPUT) {
 		line.echo_until_ns = time_ns() + LINE_ECHO_NS;
 		line.next_frame_ns = 0;
@@ -176,6 +207,7 @@ static const struct link_ops line_ops = {
 	.disconnected = on_disconnected,
 	.stream = on_stream,
 	.jumped = on_jumped,
+	.room = on_room,
 	.build = on_build,
 	.answer = on_answer,
 };
@@ -385,6 +417,14 @@ bool line_serial_out(uint8_t byte)
 		line.vm->rearm = true;
 	}
 	return true;
+}
+
+void line_serial_drained(void)
+{
+	feed_serial();
+	link_more(&line.link);
+	if (line.vm && line.link.owe_ack)
+		line.vm->rearm = true; /* the host is told soon */
 }
 
 void line_message(enum proto_type type, const void *body, size_t len)

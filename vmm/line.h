@@ -42,6 +42,9 @@ bool line_settled(void);
 /** A byte of the guest's COM1; false: no room, try again after line_serial_ready was called back through pc_serial_ready. */
 bool line_serial_out(uint8_t byte);
 
+/** The guest's COM1 takes bytes again: gives it those that wait. */
+void line_serial_drained(void);
+
 /** Sends a control message. */
 void line_message(enum proto_type type, const void *body, size_t len);
 

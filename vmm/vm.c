@@ -33,6 +33,12 @@ static bool pc_serial_out(void *arg, uint8_t byte)
 	return line_serial_out(byte);
 }
 
+static void pc_serial_drained(void *arg)
+{
+	(void)arg;
+	line_serial_drained();
+}
+
 static void pc_debug_exit(void *arg, uint32_t value)
 {
 	vm_end(arg, END_DEBUG_EXIT, value);
@@ -107,6 +113,7 @@ static uint64_t pc_tsc_time(void *arg, uint64_t tsc)
 
 static const struct pc_ops pc_callbacks = {
 	.serial_out = pc_serial_out,
+	.serial_drained = pc_serial_drained,
 	.debug_exit = pc_debug_exit,
 	.power_off = pc_power_off,
 	.reset = pc_reset_asked,

@@ -66,7 +66,26 @@ static void vmm_stream(void *arg, enum link_stream s, const uint8_t *data, size_
 {
 	struct world *w = arg;
 
+	if (s == LINK_SERIAL && w->guest_reads) {
+		w->guest_unread += (uint32_t)len;
+		assert_in_range(w->guest_unread, 0, GUEST_BUFFER);
+	}
 	take(w, &w->from_host[s], s, data, len);
+}
+
+static uint32_t vmm_room(void *arg)
+{
+	const struct world *w = arg;
+
+	return w->guest_reads ? GUEST_BUFFER - w->guest_unread : UINT32_MAX;
+}
+
+static void read_serial(struct world *w)
+{
+	if (w->guest_reads == GUEST_DEAF)
+		return;
+	w->guest_unread -= w->guest_unread < w->guest_reads ? w->guest_unread : w->guest_reads;
+	link_more(&w->vmm);
 }
 
 static void vmm_jumped(void *arg, enum link_stream s, uint32_t lost)
@@ -152,6 +171,7 @@ const struct link_ops world_vmm_ops = {
 	.connected = vmm_connected,
 	.stream = vmm_stream,
 	.jumped = vmm_jumped,
+	.room = vmm_room,
 	.build = vmm_build,
 	.answer = vmm_answer,
 };
@@ -305,6 +325,7 @@ void world_step(struct world *w)
 {
 	w->now += STEP_US;
 	world_deliver(w, &w->vmm, &w->up, UINT32_MAX);
+	read_serial(w);
 	world_deliver(w, &w->host, &w->down, w->reader);
 	world_pull(w, &w->vmm, &w->down);
 	world_pull(w, &w->host, &w->up);

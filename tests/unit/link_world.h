@@ -23,6 +23,8 @@
 #define STEP_US 5000
 #define RING 4096
 #define CONTROL_RING 16384
+#define GUEST_BUFFER 4096
+#define GUEST_DEAF UINT32_MAX
 #define LINE (1u << 20) /* bytes on their way, at most */
 
 /* One direction of the line. */
@@ -60,6 +62,8 @@ struct world {
 	void *room; /* of the sender for a picture of WIDTH x HEIGHT */
 	uint8_t vmm_ring[3][CONTROL_RING];
 	struct sink from_host[LINK_STREAMS];
+	unsigned guest_reads;				/* bytes of SERIAL a step; 0: all at once; GUEST_DEAF: none */
+	uint32_t guest_unread;				/* of GUEST_BUFFER */
 	uint32_t vmm_message, host_message, host_input; /* numbers of the next ones written */
 	/* host */
 	struct link host;

@@ -226,8 +226,8 @@ static void test_other_version(void **state)
 	size_t n = link_tx(&w->vmm, out, sizeof(out), w->now);
 	int len = cobs_decode(out + 1, n - 2, out);
 
-	assert_int_equal(len, 31 + 4);
-	assert_memory_equal(out, "\2TSRA\1\0\1\2\3\4", 11);
+	assert_int_equal(len, 35 + 4);
+	assert_memory_equal(out, "\2TSRA\2\0\1\2\3\4", 11);
 	world_start_host(w, 1000);
 	world_forge(&w->host, welcome, sizeof(welcome), w->now);
 	assert_true(w->disconnected == 1 && w->reason == LINK_BYE_VERSION && !w->host.up);
@@ -411,7 +411,7 @@ static void test_forged_acks(void **state)
 
 	assert_true(inflight >= 3);
 	for (uint32_t d = 1; d < 65536 - inflight; d++) {
-		uint8_t ack[15] = { LINK_ACK, (uint8_t)(seq + d), (uint8_t)((seq + d) >> 8), 0xff, 0xff, 0xff, 0xff };
+		uint8_t ack[19] = { LINK_ACK, (uint8_t)(seq + d), (uint8_t)((seq + d) >> 8), 0xff, 0xff, 0xff, 0xff };
 
 		if (d > 100 && d < 65000)
 			d += 97;
@@ -429,6 +429,99 @@ static void test_forged_acks(void **state)
 	world_teardown(w);
 }
 
+/* A guest that reads its serial port slowly holds up that stream, loses none of it, and holds up nothing else. */
+static void test_slow_guest(void **state)
+{
+	struct world *w = &the_world;
+	size_t written = 0;
+
+	(void)state;
+	for (unsigned lost = 0; lost < 3; lost++) {
+		world_connect(w, 16, 16);
+		w->guest_reads = 7;
+		for (written = 0; written < 10000;) {
+			size_t room = link_room(&w->host, LINK_SERIAL);
+
+			room = room < 10000 - written ? room : 10000 - written;
+			world_write_bytes(w, &w->host, LINK_SERIAL, room);
+			written += room;
+			world_write_message(&w->host, LINK_INPUT, &w->host_input, 8);
+			for (int i = 0; i < 4; i++) {
+				world_step(w);
+				if (lost && rng_below(&w->r, lost))
+					w->down.tail = w->down.head; /* with the ACK that gives more */
+			}
+			/* Of all that is in the rings no more is under way than the guest has room for. */
+			assert_in_range(w->host.ring[LINK_SERIAL].next - w->from_host[LINK_SERIAL].offset, 0, GUEST_BUFFER);
+			if (!lost)
+				assert_int_equal(w->from_host[LINK_INPUT].message, w->host_input);
+		}
+		world_settle(w, 20000000);
+		world_check_streams(w);
+		assert_int_equal(w->from_host[LINK_SERIAL].bytes, 10000);
+		assert_int_equal(w->from_host[LINK_SERIAL].lost, 0);
+		if (!lost)
+			assert_int_equal(w->host.lost_frames, 0); /* nothing was sent that had to be refused */
+		world_teardown(w);
+	}
+}
+
+/* One that reads nothing: the line is quiet but for a PING a second. A host that sends nevertheless is refused. */
+static void test_deaf_guest(void **state)
+{
+	static const uint8_t piece[3 + 5 + 1000] = { LINK_STREAM, 0, 0, LINK_SERIAL };
+	struct world *w = &the_world;
+	uint8_t frame[sizeof(piece)];
+
+	(void)state;
+	world_connect(w, 16, 16);
+	w->guest_reads = GUEST_DEAF;
+	world_write_bytes(w, &w->host, LINK_SERIAL, RING);
+	for (int i = 0; i < 200; i++)
+		world_step(w);
+	world_write_bytes(w, &w->host, LINK_SERIAL, RING);
+	for (int i = 0; i < 200; i++)
+		world_step(w);
+	uint64_t up = w->host.tx_bytes, down = w->vmm.tx_bytes;
+	uint32_t taken = w->from_host[LINK_SERIAL].offset;
+
+	assert_int_equal(w->guest_unread, GUEST_BUFFER);
+	for (int i = 0; i < 2000; i++)
+		world_step(w);
+	assert_in_range(w->host.tx_bytes - up, 9 * 10, 11 * 10);
+	assert_in_range(w->vmm.tx_bytes - down, 9 * 24, 11 * 26);
+	for (int i = 0; i < 10; i++) {
+		uint16_t seq = w->vmm.rx_next;
+
+		memcpy(frame, piece, sizeof(frame));
+		memcpy(frame + 1, &seq, 2);
+		memcpy(frame + 4, &taken, 4);
+		world_forge(&w->vmm, frame, sizeof(frame), w->now);
+	}
+	assert_int_equal(w->from_host[LINK_SERIAL].offset, taken);
+	world_teardown(w);
+}
+
+/* What a full ring drops while the guest does not read is jumped over, and what comes next arrives. */
+static void test_slow_guest_jump(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	world_connect(w, 16, 16);
+	w->guest_reads = 1;
+	for (int i = 0; i < 10; i++) {
+		world_write_bytes(w, &w->host, LINK_SERIAL, 3000);
+		for (int k = 0; k < 10; k++)
+			world_step(w);
+	}
+	w->guest_reads = 500;
+	world_settle(w, 10000000);
+	world_check_streams(w);
+	assert_in_range(w->from_host[LINK_SERIAL].lost, 10000, w->host.ring[LINK_SERIAL].dropped);
+	world_teardown(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_vmm_restarts), cmocka_unit_test(test_other_version),   cmocka_unit_test(test_plain_text),
 		cmocka_unit_test(test_fairness),     cmocka_unit_test(test_small_windows),   cmocka_unit_test(test_loss_costs_once),
 		cmocka_unit_test(test_lost_tail),    cmocka_unit_test(test_lost_welcome),    cmocka_unit_test(test_forged_acks),
+		cmocka_unit_test(test_slow_guest),   cmocka_unit_test(test_deaf_guest),	     cmocka_unit_test(test_slow_guest_jump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, world_free);

@@ -90,6 +90,7 @@ static void test_torture(void **state)
 		world_start_vmm(w, 2000 + rng_below(&w->r, 10000));
 		world_start_host(w, rng_once_in(&w->r, 4) ? 1000 + rng_below(&w->r, 4000) : 50000);
 		random_faults(w);
+		w->guest_reads = rng_once_in(&w->r, 2) ? 0 : 1 + rng_below(&w->r, 30);
 		for (unsigned steps = 20 + rng_below(&w->r, 150); steps--;) {
 			if (rng_below(&w->r, 3))
 				random_event(w);
@@ -97,6 +98,7 @@ static void test_torture(void **state)
 		}
 		w->faults = (struct faults){ 0 };
 		w->reader = 5000;
+		w->guest_reads = w->guest_reads ? 1000 : 0;
 		/*
 		 * Two seconds of silence of a cut can have doubled the time-out to at most 3.2 s; the rest is 50 KB in the window
 		 * and what the rings hold, at 6 KB/s at worst.
@@ -151,7 +153,7 @@ static void end_sometimes(void *arg, enum link_stream s, const uint8_t *data, si
 static size_t random_frame(struct world *w, struct link *l, uint8_t *raw)
 {
 	static const uint8_t types[] = { LINK_HELLO, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_DISPLAY, LINK_STREAM, 0x12 };
-	static const size_t sizes[] = { 31, 31, 15, 3, 2, 20, 30, 1 };
+	static const size_t sizes[] = { 35, 35, 19, 3, 2, 20, 30, 1 };
 	unsigned k = rng_below(&w->r, 50);
 
 	k = k < 8 ? k : k < 20 ? 2 : k < 35 ? 5 : 6;
@@ -168,7 +170,7 @@ static size_t random_frame(struct world *w, struct link *l, uint8_t *raw)
 	raw[1] = (uint8_t)seq;
 	raw[2] = (uint8_t)(seq >> 8);
 	if (k < 2) {
-		memcpy(raw + 1, "TSRA\1", 6);
+		memcpy(raw + 1, "TSRA\2", 6);
 		if (len > 11)
 			memcpy(raw + 7, &l->nonce, rng_below(&w->r, 5));
 	}

@@ -310,7 +310,7 @@ static void frames_of_nobody(void **state)
 		uint16_t seq = 0;
 
 		assert_int_equal(record_begin(&w, path), 0);
-		record_frame(&w, NONCE, buf, 1 + 4 + 2 + 4 + 4 + 4 * LINK_STREAMS);
+		record_frame(&w, NONCE, buf, 1 + 4 + 2 + 4 + 4 + 4 + 4 * LINK_STREAMS);
 		for (unsigned i = 0; i < 20; i++) {
 			size_t len = 3 + rng_next(&rng) % (i % 2 ? 40 : RECORD_BODY_MAX - 3);
 

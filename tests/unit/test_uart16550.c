@@ -328,6 +328,59 @@ static void loop_back(void **state)
 	assert_int_equal(feed("z"), 1);
 }
 
+static unsigned asked, rises;
+
+static void count_rises(void *chip, unsigned line, bool level)
+{
+	(void)chip, (void)line;
+	rises += level && !wire;
+	wire = level;
+}
+
+/* The far end gives more when it is asked, as long as it has some. */
+static void give_more(void *arg)
+{
+	static const uint8_t more[20] = "abcdefghijklmnopqrs";
+
+	asked++;
+	assert_ptr_equal(arg, &uart);
+	assert_int_equal(uart.rx.count, 0);
+	if (asked <= 3)
+		(void)uart16550_in(&uart, more, sizeof(more));
+}
+
+/* Whoever kept bytes back learns when the FIFO is empty, by whatever means; and what comes then is a fresh interrupt. */
+static void drained(void **state)
+{
+	(void)state;
+	make();
+	uart.irq.set = count_rises;
+	uart.drained = give_more;
+	asked = rises = 0;
+	out(FCR, 0x01);
+	assert_int_equal(asked, 1);
+	out(IER, 0x01);
+	out(MCR, 0x0b);
+	assert_int_equal(rises, 1);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(in(DATA), 'a' + i);
+	assert_int_equal(asked, 2);
+	assert_int_equal(rises, 2);
+	assert_int_equal(in(LSR), 0x61); /* nothing was lost */
+	out(FCR, 0x03);
+	assert_int_equal(asked, 3);
+	assert_int_equal(rises, 3);
+	out(FCR, 0x03);
+	assert_int_equal(asked, 4);
+	out(MCR, 0x10); /* the line is cut off */
+	(void)in(DATA);
+	assert_int_equal(asked, 4);
+	out(MCR, 0x00);
+	assert_int_equal(asked, 5);
+	uart16550_reset(&uart);
+	assert_int_equal(asked, 6);
+}
+
 /* A million accesses: whatever the guest does, the FIFOs keep their bounds, and IIR and the wire say the same. */
 static void storm(void **state)
 {
@@ -396,7 +449,7 @@ int main(void)
 		cmocka_unit_test(registers),	cmocka_unit_test(sending),   cmocka_unit_test(refused),
 		cmocka_unit_test(receiving),	cmocka_unit_test(triggers),  cmocka_unit_test(time_out),
 		cmocka_unit_test(priorities),	cmocka_unit_test(loop_back), cmocka_unit_test(storm),
-		cmocka_unit_test(nothing_lost),
+		cmocka_unit_test(nothing_lost), cmocka_unit_test(drained),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
