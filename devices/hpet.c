@@ -92,19 +92,50 @@ static uint64_t distance(const struct hpet_timer *t)
 	return d ? d : mask(t) + 1;
 }
 
+/* Timer 0 ticks in the 8254's place: its late ticks are caught up as that one's are. */
+static bool ticks(const struct hpet_timer *t)
+{
+	return number(t) == 0 && t->hpet->config & CONFIG_LEGACY && (t->config & (TIMER_PERIODIC | TIMER_LEVEL)) == TIMER_PERIODIC;
+}
+
+/* So many matches are due, of which one is delivered now. */
+static void owe(struct hpet_timer *t, uint64_t matches)
+{
+	struct hpet *h = t->hpet;
+	uint64_t owed = t->late ? t->late + matches : matches - 1; /* behind others, the first one waits too */
+
+	if (!owed || !ticks(t) || !h->wanted(h->arg))
+		return;
+	t->late = owed < HPET_LATE_MAX ? (uint32_t)owed : HPET_LATE_MAX;
+	h->dropped += owed - t->late;
+}
+
 /* Brings a timer's matches up to now. */
 static void settle(struct hpet_timer *t)
 {
-	uint64_t now = counter(t->hpet), d = distance(t), passed = now - t->since, period = t->period & mask(t);
+	uint64_t now = counter(t->hpet), d = distance(t), passed = now - t->since, period = t->period & mask(t), matches = 1;
 
 	if (!enabled(t->hpet))
 		return;
 	t->since = now;
 	if (!d || passed < d)
 		return;
-	if (t->config & TIMER_PERIODIC && period)
-		t->comparator = (t->comparator + ((passed - d) / period + 1) * period) & mask(t);
+	if (t->config & TIMER_PERIODIC && period) {
+		matches += (passed - d) / period;
+		t->comparator = (t->comparator + matches * period) & mask(t);
+	}
 	t->woke = clock_now(t->hpet->clock);
+	owe(t, matches);
+	interrupt(t);
+}
+
+void hpet_acked(struct hpet *h)
+{
+	struct hpet_timer *t = &h->t[0];
+
+	if (!t->late)
+		return;
+	t->late--;
 	interrupt(t);
 }
 
@@ -136,6 +167,8 @@ static void write_config(struct hpet *h, uint64_t value)
 {
 	uint64_t now = counter(h), changed = (h->config ^ value) & CONFIG_WRITABLE;
 
+	if (changed)
+		h->t[0].late = 0;
 	if (changed & CONFIG_ENABLE) {
 		h->offset = now;
 		h->started = clock_now(h->clock);
@@ -171,6 +204,7 @@ static void write_timer_config(struct hpet_timer *t, uint64_t value)
 
 	if (config == t->config)
 		return;
+	t->late = 0;
 	if ((config ^ t->config) & (TIMER_LEVEL | 31u << 9)) {
 		drive(t, false);
 		t->hpet->status &= ~(1ull << number(t));
@@ -198,6 +232,7 @@ static void write_comparator(struct hpet_timer *t, uint64_t bits, uint64_t value
 	if (periodic)
 		t->period = (t->period & ~bits) | (value & bits);
 	t->config &= ~(uint64_t)TIMER_SET_VALUE;
+	t->late = 0;
 	t->since = counter(t->hpet) - 1;
 }
 
@@ -295,19 +330,22 @@ void hpet_reset(struct hpet *h)
 		struct hpet_timer *t = &h->t[i];
 
 		t->config = t->period = t->since = t->woke = 0;
+		t->late = 0;
 		t->comparator = UINT64_MAX;
 		arm(t);
 	}
 }
 
 void hpet_init(struct hpet *h, struct clock *clock, void (*irq)(void *arg, unsigned gsi, bool level),
-	       void (*legacy)(void *arg, bool on), void (*legacy_irq)(void *arg, unsigned irq, bool level), void *arg)
+	       void (*legacy)(void *arg, bool on), void (*legacy_irq)(void *arg, unsigned irq, bool level),
+	       bool (*wanted)(void *arg), void *arg)
 {
 	memset(h, 0, sizeof(*h));
 	h->clock = clock;
 	h->irq = irq;
 	h->legacy = legacy;
 	h->legacy_irq = legacy_irq;
+	h->wanted = wanted;
 	h->arg = arg;
 	for (unsigned i = 0; i < HPET_TIMERS; i++) {
 		h->t[i].hpet = h;

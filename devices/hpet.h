@@ -4,8 +4,10 @@
  * inputs in HPET_ROUTES. No FSB delivery.
  *
  * Time. The counter is worked out from the clock whenever it is read. Comparators that matched while the guest was not run are
- * late: however many periods passed, they are one interrupt, for a guest can read the counter; the phase is kept. Periods below
- * HPET_WAKE_NS are treated so all the time.
+ * late: however many periods passed, they are one interrupt, for a guest can read the counter; the phase is kept. But the ticks of
+ * timer 0 in the 8254's place, periodic and by edges, are counted by guests as the 8254's are: late ones are caught up one by one
+ * as the guest acknowledges, up to HPET_LATE_MAX; while IRQ 0 is masked nothing is owed, and programming the timer forgets what is.
+ * Periods below HPET_WAKE_NS are treated as late all the time.
  */
 #ifndef DEVICES_HPET_H
 #define DEVICES_HPET_H
@@ -25,6 +27,7 @@
 #define HPET_TIMERS 3u
 #define HPET_ROUTES 0x00f00000u /* inputs 20 to 23 */
 #define HPET_WAKE_NS 50000u
+#define HPET_LATE_MAX 64u
 
 struct hpet;
 
@@ -33,6 +36,7 @@ struct hpet_timer {
 	uint64_t config, comparator, period;
 	uint64_t since; /* counter value up to which matches have been seen */
 	uint64_t woke;	/* ns of the last match */
+	uint32_t late;	/* ticks owed to the guest */
 	bool level;	/* of its output */
 	struct dev_timer timer;
 };
@@ -42,8 +46,10 @@ struct hpet {
 	void (*irq)(void *arg, unsigned gsi, bool level);	 /* an input of the I/O APIC */
 	void (*legacy)(void *arg, bool on);			 /* the 8254 and the clock are cut off from IRQ 0 and 8, or not */
 	void (*legacy_irq)(void *arg, unsigned irq, bool level); /* IRQ 0 or 8 in their place */
+	bool (*wanted)(void *arg);				 /* false: IRQ 0 is masked, late ticks are nothing to the guest */
 	void *arg;
 	uint64_t config, status;
+	uint64_t dropped; /* ticks given up */
 	uint64_t offset;  /* what the counter had counted when it was last started, or while it stands */
 	uint64_t started; /* ns */
 	struct hpet_timer t[HPET_TIMERS];
@@ -53,7 +59,10 @@ extern const struct bus_ops hpet_ops; /* HPET_BYTES of MMIO */
 
 /** Wires it and sets the power-on state. All callbacks must be set. */
 void hpet_init(struct hpet *h, struct clock *clock, void (*irq)(void *arg, unsigned gsi, bool level),
-	       void (*legacy)(void *arg, bool on), void (*legacy_irq)(void *arg, unsigned irq, bool level), void *arg);
+	       void (*legacy)(void *arg, bool on), void (*legacy_irq)(void *arg, unsigned irq, bool level),
+	       bool (*wanted)(void *arg), void *arg);
+/** The guest acknowledged an interrupt that came over IRQ 0's wire: a tick that is owed follows. */
+void hpet_acked(struct hpet *h);
 /** Power-on state: the counter stands at 0. */
 void hpet_reset(struct hpet *h);
 

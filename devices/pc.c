@@ -61,12 +61,18 @@ static void on_intr(void *arg, bool level)
 	pc->ops->intr(pc->arg);
 }
 
+static void timer_acked(struct pc *pc)
+{
+	if (pc->hpet_legacy)
+		hpet_acked(&pc->hpet);
+	else
+		pit8254_acked(&pc->pit);
+}
+
 static void on_acked(void *arg, unsigned irq)
 {
-	struct pc *pc = arg;
-
 	if (irq == IRQ_TIMER)
-		pit8254_acked(&pc->pit);
+		timer_acked(arg);
 }
 
 static bool timer_wanted(void *arg)
@@ -307,7 +313,7 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	vlapic_init(&pc->vlapic, bus, clock, &apic_ops, pc);
 	ioapic_init(&pc->ioapic, apic_send, pc);
 	pic8259_init(&pc->pic, on_intr, on_acked, pc);
-	hpet_init(&pc->hpet, clock, hpet_irq, hpet_legacy, hpet_irq, pc);
+	hpet_init(&pc->hpet, clock, hpet_irq, hpet_legacy, hpet_irq, timer_wanted, pc);
 	pit8254_init(&pc->pit, clock, pc_line(pc, IRQ_TIMER), timer_wanted, pc);
 	rtc_init(&pc->rtc, clock, pc_line(pc, IRQ_RTC), ram_bytes);
 	uart16550_init(&pc->com1, clock, pc_line(pc, IRQ_COM1), serial_out, pc);
@@ -326,7 +332,9 @@ struct pc *pc_create(struct bus *bus, struct clock *clock, const struct pc_ops *
 	pc->bridge.scratch_from = BRIDGE_PAM;
 	pc->bridge.scratch_end = BRIDGE_PAM_END;
 	(void)pci_add(&pc->pci, 0, &pc->bridge);
-	pc->misc = (struct pc_misc){ .pit = &pc->pit, .pci = &pc->pci, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc };
+	pc->misc = (struct pc_misc){
+		.pit = &pc->pit, .pci = &pc->pci, .debug_exit = debug_exit, .power_off = power_off, .reset = reset, .arg = pc
+	};
 	pc_reset(pc);
 	return pc;
 }
@@ -390,7 +398,7 @@ uint8_t pc_ack(struct pc *pc)
 		return pic8259_ack(&pc->pic);
 	vector = vlapic_ack(&pc->vlapic);
 	if (vector == ioapic_vector(&pc->ioapic, IOAPIC_PIN_TIMER))
-		pit8254_acked(&pc->pit);
+		timer_acked(pc);
 	return vector;
 }
 

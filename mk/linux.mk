@@ -12,7 +12,7 @@ $(LINUX)/vmlinuz: guest-tests/linux/fetch.sh
 	@sh tests/tools/deps.sh $(DEPS_LINUX)
 	sh guest-tests/linux/fetch.sh $(LINUX) linux-image-amd64 $(LINUX_DRIVERS)
 
-LINUX_PROGRAMS := $(LINUX)/draw $(LINUX)/hotplug
+LINUX_PROGRAMS := $(LINUX)/draw $(LINUX)/hotplug $(LINUX)/look
 $(LINUX_PROGRAMS): $(LINUX)/%: guest-tests/linux/%.c guest-tests/linux/screen.c guest-tests/linux/screen.h
 	@mkdir -p $(@D)
 	$(Q)$(CC_VMM) -O2 $(WARN) -static $(shell pkg-config --cflags libdrm 2>/dev/null) -o $@ $(filter %.c,$^)
@@ -23,7 +23,7 @@ $(LINUX)/initrd: guest-tests/linux/initramfs.sh guest-tests/linux/init $(LINUX_P
 # A shell on COM1 (this terminal) and one on each of the first four heads.
 linux: all $(LINUX_FILES)
 	$(BUILD)/tessera run $(LINUX)/vmlinuz --initrd $(LINUX)/initrd --memory $(LINUX_MEMORY) --machine $(MACHINE) --paging $(PAGING) \
-		--heads $(HEADS) --view $(VIEW) $(TIMEOUT:%=--timeout %) -- console=tty0 console=ttyS0,115200 fbcon=map:0123 quiet
+		--heads $(HEADS) --view $(VIEW) $(TIMEOUT:%=--timeout %) -- console=tty0 console=ttyS0,115200 fbcon=map:0123 no_timer_check quiet
 
 # What is too long for `make test`: every machine and paging.
 .PHONY: test-linux

@@ -15,7 +15,7 @@ static struct bus bus;
 static struct clock clk;
 static struct hpet hpet;
 static uint64_t time_ns;
-static bool wire[24], legacy_wire[16], legacy;
+static bool wire[24], legacy_wire[16], legacy, wanted;
 static unsigned rises[24], legacy_rises[16];
 
 static uint64_t now(void *arg)
@@ -46,6 +46,12 @@ static void on_legacy_irq(void *arg, unsigned irq, bool level)
 	legacy_wire[irq] = level;
 }
 
+static bool on_wanted(void *arg)
+{
+	(void)arg;
+	return wanted;
+}
+
 static uint64_t rd(unsigned reg, unsigned size)
 {
 	return bus_read(&bus, BUS_MMIO, HPET_BASE + reg, size);
@@ -64,9 +70,10 @@ static void make(void)
 	memset(rises, 0, sizeof(rises));
 	memset(legacy_rises, 0, sizeof(legacy_rises));
 	legacy = false;
+	wanted = true;
 	clk = (struct clock){ .now = now };
 	time_ns = 987654321;
-	hpet_init(&hpet, &clk, on_irq, on_legacy, on_legacy_irq, &bus);
+	hpet_init(&hpet, &clk, on_irq, on_legacy, on_legacy_irq, on_wanted, &bus);
 	assert_int_equal(bus_add(&bus, BUS_MMIO, HPET_BASE, HPET_BYTES, &hpet_ops, &hpet), 0);
 }
 
@@ -289,6 +296,45 @@ static void replacement(void **state)
 	assert_false(legacy);
 }
 
+/* In the 8254's place each tick counts: what was missed follows as the guest acknowledges. */
+static void caught_up(void **state)
+{
+	(void)state;
+	make();
+	wr(CONFIG(0), 4, ENABLE | PERIODIC | SET);
+	wr(COMPARATOR(0), 8, 100000); /* every ms */
+	wr(0x10, 4, 3);
+	go(10000000);
+	hpet_acked(&hpet);
+	assert_int_equal(legacy_rises[0], 10); /* none was late */
+	time_ns += 5400000;
+	clock_run(&clk);
+	assert_int_equal(legacy_rises[0], 11);
+	for (unsigned i = 0; i < 3; i++)
+		hpet_acked(&hpet);
+	assert_int_equal(legacy_rises[0], 14);
+	go(1000000); /* a tick behind one that is still owed waits too */
+	for (unsigned i = 0; i < 5; i++)
+		hpet_acked(&hpet);
+	assert_int_equal(hpet.t[0].late, 0);
+	assert_int_equal(legacy_rises[0], 17); /* 16 and the one that came in between, which merged with one that was requested */
+	go(600000 - 1);
+	assert_int_equal(legacy_rises[0], 17);
+	go(1); /* the phase is kept */
+	assert_int_equal(legacy_rises[0], 18);
+	time_ns += 1000000000;
+	clock_run(&clk);
+	assert_int_equal(hpet.t[0].late, HPET_LATE_MAX);
+	assert_int_equal(hpet.dropped, 999 - HPET_LATE_MAX);
+	wr(0x10, 4, 2); /* what is programmed anew owes nothing */
+	assert_int_equal(hpet.t[0].late, 0);
+	wr(0x10, 4, 3);
+	wanted = false;
+	time_ns += 20000000;
+	clock_run(&clk);
+	assert_int_equal(hpet.t[0].late, 0);
+}
+
 /* A million accesses: nothing breaks, timers do not fire without end, and the counter counts. */
 static void storm(void **state)
 {
@@ -334,8 +380,8 @@ static void storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(registers), cmocka_unit_test(counter),	 cmocka_unit_test(one_shot),	cmocka_unit_test(levels),
-		cmocka_unit_test(periodic),  cmocka_unit_test(replacement), cmocka_unit_test(storm),
+		cmocka_unit_test(registers), cmocka_unit_test(counter),	    cmocka_unit_test(one_shot),	 cmocka_unit_test(levels),
+		cmocka_unit_test(periodic),  cmocka_unit_test(replacement), cmocka_unit_test(caught_up), cmocka_unit_test(storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
