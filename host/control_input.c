@@ -88,8 +88,21 @@ static uint16_t named(const char *word, size_t n)
 	return 0;
 }
 
+/* Whether the first word is this one; args goes behind it. */
+static bool first_word(const char **args, const char *word)
+{
+	const char *p = *args + strspn(*args, " ");
+	size_t n = strlen(word);
+
+	if (strncasecmp(p, word, n) != 0 || (p[n] && p[n] != ' '))
+		return false;
+	*args = p + n;
+	return true;
+}
+
 void control_key(struct control_client *c, const char *args)
 {
+	bool hold = first_word(&args, "hold"), release = !hold && first_word(&args, "release");
 	uint16_t chord[CHORD_MAX];
 	unsigned n = 0;
 	int e = 0;
@@ -109,9 +122,9 @@ void control_key(struct control_client *c, const char *args)
 		control_answerf(c, "error", "key needs a name: a character, or enter, f1, ctrl, up ...");
 		return;
 	}
-	for (unsigned i = 0; i < n && !e; i++)
+	for (unsigned i = 0; i < n && !e && !release; i++)
 		e = session_key(c->env->session, true, chord[i]);
-	for (unsigned i = n; i-- && !e;)
+	for (unsigned i = n; i-- && !e && !hold;)
 		e = session_key(c->env->session, false, chord[i]);
 	done(c, e);
 }
