@@ -81,7 +81,6 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
   local label=$1 machine=$2 rounds=$3 dir=$OUT/$1 why='' limit total pid n=0 step round go
   local sizes1=(400x300 320x240 640x480 360x200) sizes2=(320x200 512x384 400x300 256x192 1024x600)
   local size1=320x240 size2=400x300 command mask heads
-  local ours='ACPI|acpi|pci|PCI|drm|bochs|BUG:|WARNING: CPU|Oops' # what of Linux's warnings may be this machine's fault
   shift 3
   have_linux "$label" || return
   mkdir -p "$dir"
@@ -127,8 +126,8 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
   exec {go}>&-
   wait $pid || why=${why:-"exit status"}
   grep -m 1 '^FAIL' "$dir/out.txt" >"$dir/fail.txt" && why=${why:-$(cat "$dir/fail.txt")}
-  sed -n '/^init: the program/,/^init: end/p' "$dir/out.txt" | grep -E '^<[0-4]>' >"$dir/warnings.txt"
-  grep -m 1 -E "$ours" "$dir/warnings.txt" >"$dir/warning.txt" && why=${why:-"Linux warns: $(cat "$dir/warning.txt")"}
+  other_warnings "$dir/out.txt" >"$dir/warnings.txt"
+  [ ! -s "$dir/warnings.txt" ] || why=${why:-"Linux warns: $(cat "$dir/warnings.txt")"}
   result "$label" "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # x_pid is start_x's
 # Debian's Linux as a guest: sourced by tests/run. Functions e2e_linux_* belong to `make test`, linux_* to `make test-linux`.
 
 # have_linux LABEL: Debian's kernel was fetched; else the test is skipped.
@@ -9,11 +9,26 @@ have_linux() {
   return 1
 }
 
-# no_timer_check: Linux counts ticks in a stretch of the TSC, which fails where the host runs something else in between; it leaves that
-# out by itself on hypervisors that it knows.
+# no_timer_check: Linux wants to see five ticks within a stretch of the TSC (61 ms on a fast host). Ticks that are late are caught up, but a
+# host that stops the whole machine for longer hides them; Linux leaves the check out by itself on hypervisors that it knows. The tests
+# e2e-linux-type and e2e-linux-idle do without.
 
 # patience MACHINE: seconds that Linux may take there to come to a point; Bochs takes minutes to boot it.
 patience() { case $1 in bochs*) echo 3000 ;; *) echo 170 ;; esac; }
+
+# What Linux warns of where the machine is not at fault: an extended regular expression and, behind #, why.
+expected_warnings() {
+  sed 's/ *#.*//' <<'EOF'
+tsc: Unable to calibrate against PIT # it wants 1000 readings of a port in 10 ms, none ten times slower than another; bare QEMU is told so too
+RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable # Bochs' Skylake has no IBRS
+EOF
+}
+
+# other_warnings FILE: the first warning or error that Linux had in the end and that is not expected, or that it told of none at all.
+other_warnings() {
+  tr -d '\r' <"$1" | grep -q '^init: end' || echo "Linux does not tell its warnings"
+  tr -d '\r' <"$1" | sed -n '/^init: the program/,/^init: end/p' | grep -E '^<[0-4]>' | grep -vE -f <(expected_warnings) | head -n 1
+}
 
 # Debian's kernel and its own driver, on four heads of different sizes: each picture is what the guest read back from its VRAM.
 draw_test() { # LABEL MACHINE OPTIONS...
@@ -28,6 +43,8 @@ draw_test() { # LABEL MACHINE OPTIONS...
     why="exit status"
   [ "$(grep -c '^screen head=' "$dir/out.txt")" = 4 ] || why="not four pictures"
   check_last_pictures "$dir" "$dir/out.txt" >"$dir/pictures.txt" || why=$(head -n 1 "$dir/pictures.txt")
+  other_warnings "$dir/out.txt" >"$dir/warnings.txt"
+  [ ! -s "$dir/warnings.txt" ] || why=${why:-"Linux warns: $(head -n 1 "$dir/warnings.txt")"}
   result "$label" "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
 }
 
@@ -37,6 +54,53 @@ linux_draw_bochs_hap() { draw_test linux-draw-bochs-hap bochs; }
 linux_draw_bochs_shadow() { draw_test linux-draw-bochs-shadow bochs --paging shadow; }
 linux_draw_bochs_svm_hap() { draw_test linux-draw-bochs-svm-hap bochs-svm; }
 linux_draw_bochs_svm_shadow() { draw_test linux-draw-bochs-svm-shadow bochs-svm --paging shadow; }
+
+# seen DIR HEAD TEXT: it stands on that head's console, and the far end shows what the guest read back from its framebuffer.
+seen() {
+  local crc
+  await 60 "$1/out.txt" "screen head=$2 " || { echo "head $2: the guest does not look"; return; }
+  grep -q "console $2: $3" "$1/out.txt" || echo "head $2: what was typed is not on its console"
+  crc=$(tr -d '\r' <"$1/out.txt" | sed -n "s/.*screen head=$2 .*crc=//p")
+  for _ in $(seq 40); do [ "$(head_crc "$1" "$2")" = "$crc" ] && return; sleep 0.5; done
+  echo "head $2: another picture than the guest's"
+}
+
+# What is typed is carried out by the shell on the console in front, and is seen on the head where that is: by `ctl type` on head 0; by a VNC
+# viewer, which changes to the second console, on head 1, and nothing on head 0.
+# shellcheck disable=SC2016 # the guest's shell computes it
+e2e_linux_type() (
+  dir=$OUT/e2e-linux-type window=''
+  ctl() { "$TESSERA" ctl --control "$dir/sock" "$@" >>"$dir/ctl.txt"; }
+  have_linux e2e-linux-type || return
+  mkdir -p "$dir"
+  start_x "$dir" || echo "no X server" >"$dir/why.txt"
+  "$TESSERA" run "$BUILD/linux/vmlinuz" --initrd "$BUILD/linux/initrd" --machine qemu --memory 512 --timeout 180 --view vnc \
+    --heads 640x480,800x600 --control "$dir/sock" --log "$dir/vmm.log" \
+    -- console=tty0 console=ttyS0,115200 fbcon=map:01 vt.global_cursor_default=0 quiet >"$dir/out.txt" 2>"$dir/err.txt" </dev/null &
+  pid=$!
+  {
+    await 170 "$dir/out.txt" 'this is COM1' || echo "Linux is not there"
+    sleep 2 # the shells begin
+    { ctl type 'echo Typed-' && ctl key hold shift && ctl type ctl- && ctl key release shift && ctl type '$((6*7)); /look 0 &\n'; } ||
+      echo "ctl"
+    seen "$dir" 0 Typed-CTL_42
+    before=$(head_crc "$dir" 0)
+    at=$(sed -n 's/^tessera: head 1: vncviewer //p' "$dir/err.txt") # ADDRESS:PORT
+    timeout 100 xtigervncviewer -geometry 800x600+0+0 -RemoteResize=0 -DotWhenNoCursor=0 -MenuKey= -ReconnectOnError=0 \
+      "${at%:*}::${at##*:}" >"$dir/viewer.txt" 2>&1 &
+    viewer=$!
+    window=$(timeout 30 xdotool search --sync --onlyvisible --name TigerVNC | head -n 1)
+    { xdotool windowfocus --sync "$window" && xdotool key alt+F2 && xdotool type 'echo Typed-vnc-$((6*7)); /look 1 &' &&
+      xdotool key Return; } || echo "no viewer's window"
+    seen "$dir" 1 Typed-vnc-42
+    window_shows "$window" "$dir/viewer.png" "$(head_crc "$dir" 1)" || echo "the viewer's picture of head 1"
+    [ "$(head_crc "$dir" 0)" = "$before" ] || echo "head 0 changed"
+    { ctl key ctrl alt delete && ctl quit; } || echo "ctl"
+    kill "$viewer" "$x_pid"
+  } >>"$dir/why.txt" 2>"$dir/more.txt"
+  wait $pid
+  result e2e-linux-type "$([ ! -s "$dir/why.txt" ]; echo $?)" "$(head -n 1 "$dir/why.txt") (see $dir/)"
+)
 
 # counter FILE NAME: the VMM's counter of that name in what `ctl --json stats` told.
 counter() { sed -n "s/.*\"vmm\":.*\"$2\":\([0-9]*\).*/\1/p" "$1"; }

@@ -1,19 +1,16 @@
 /*
  * Under Linux: sets a mode on every DRM card, draws into buffers that lie in VRAM, flips between them, reads each picture back from
- * VRAM, and prints its `screen` line as the guest tests do. Ends the run through isa-debug-exit, so that the last pictures are what
- * is compared.
+ * VRAM, and prints its `screen` line as the guest tests do. A child keeps the cards open, and so what they show, until the run
+ * ends.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "screen.h"
 
 #define HEADS 16
-#define DEBUG_EXIT 0xf4
 
 static void must(int e)
 {
@@ -27,8 +24,7 @@ int main(void)
 {
 	static struct screen s[HEADS];
 	unsigned count = 0;
-	uint8_t zero = 0;
-	int port = open("/dev/port", O_RDWR);
+	pid_t child;
 	char name[32];
 
 	for (; count < HEADS; count++) {
@@ -52,6 +48,8 @@ int main(void)
 		printf("screen head=%u size=%ux%u crc=%08X\n", i, s[i].mode.hdisplay, s[i].mode.vdisplay, screen_crc(&s[i], 1));
 	printf("PASS linux-draw: %u heads\n", count);
 	fflush(stdout);
-	tcdrain(STDOUT_FILENO);
-	return port < 0 || pwrite(port, &zero, 1, DEBUG_EXIT) != 1;
+	child = fork();
+	while (!child)
+		pause();
+	return child < 0;
 }

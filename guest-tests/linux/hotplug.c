@@ -24,9 +24,10 @@ static struct screen screen[SCREENS]; /* fd -1: none */
 static unsigned buffer[SCREENS];      /* the one that is shown */
 static unsigned drawn;
 
+/* A card that goes midway gives what error it likes, EINVAL for a connector that is no longer registered; and then it is gone. */
 static void gone(unsigned i, int e)
 {
-	if (e != -ENODEV)
+	if (e != -ENODEV && screen_alive(&screen[i]))
 		printf("FAIL linux-hotplug: head %u: %s: %s\n", screen[i].slot - FIRST_SLOT, screen_problem, strerror(-e));
 	if (screen[i].fd >= 0)
 		screen_close(&screen[i]);
