@@ -44,27 +44,26 @@ static void settle_deadline(struct vlapic *l)
 	vlapic_local(l, VLAPIC_TIMER);
 }
 
-/* Brings the count, and what it raised, up to now. */
-static void settle(struct vlapic *l)
+/* Brings the count, and what it raised, up to now; returns the time that this is, which a count is never behind. */
+static uint64_t settle(struct vlapic *l)
 {
 	uint64_t now = clock_now(l->clock), period, n;
 
 	if (mode(l) == TIMER_TSC_DEADLINE) {
 		settle_deadline(l);
-		return;
-	}
-	if (l->end == CLOCK_NEVER || now < l->end)
-		return;
-	if (mode(l) == TIMER_ONE_SHOT) {
+	} else if (l->end == CLOCK_NEVER || now < l->end) {
+		return now;
+	} else if (mode(l) == TIMER_ONE_SHOT) {
 		l->end = CLOCK_NEVER;
 		vlapic_local(l, VLAPIC_TIMER);
-		return;
+	} else {
+		period = l->initial * step(l);
+		n = (now - l->end) / period + 1;
+		l->end += n * period;
+		l->woke = now;
+		tick(l, n);
 	}
-	period = l->initial * step(l);
-	n = (now - l->end) / period + 1;
-	l->end += n * period;
-	l->woke = now;
-	tick(l, n);
+	return now;
 }
 
 static void arm(struct vlapic *l)
@@ -101,11 +100,12 @@ void vlapic_timer_taken(struct vlapic *l)
 
 uint32_t vlapic_timer_current(struct vlapic *l)
 {
-	settle(l);
+	uint64_t now = settle(l);
+
 	arm(l);
 	if (!counts(l) || l->end == CLOCK_NEVER)
 		return 0;
-	return (uint32_t)((l->end - clock_now(l->clock) + step(l) - 1) / step(l));
+	return (uint32_t)((l->end - now + step(l) - 1) / step(l));
 }
 
 /* 0 stops the timer. In TSC-deadline mode the write is ignored (11.5.4.1). */

@@ -13,6 +13,7 @@ extern struct bus bus;
 extern struct clock clk;
 extern struct vlapic apic;
 extern uint64_t time_ns, tsc_offset;		      /* guest time; what the guest added to its TSC */
+extern uint64_t look_ns;			      /* how long it takes to look at the clock: 0 unless a test sets it */
 extern unsigned nmis, inits, intrs, reachables, eois; /* what the APIC told its owner, so many times */
 extern uint8_t last_eoi;
 
