@@ -18,9 +18,18 @@ fuzz:
 			{ tail -n 40 $(BUILD)/fuzz/$$name.log; echo "fuzz: $$name found something: $(BUILD)/fuzz/$$name-*"; exit 1; }; \
 		echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' $(BUILD)/fuzz/$$name.log) inputs in $(SECONDS) s, nothing found"; \
 	done
+	@$(MAKE) --no-print-directory fuzz-differ
 
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/pieces.h $$(call unit_links,tests/fuzz/fuzz_%.c) Makefile mk/fuzz.mk
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_CFLAGS) -MMD -MF $@.d -o $@ $< $(call unit_links,$<)
+
+# Random programs that must end alike under nested paging, under shadow paging and on the bare emulator: as many as CASES, or for so long
+# as SECONDS says if it is given.
+CASES ?= 1000000
+SEED ?= 1
+.PHONY: fuzz-differ
+fuzz-differ: all
+	@bash tests/tools/differ-many.sh $(BUILD) $(CASES) $(SEED) "$(if $(filter command,$(origin SECONDS)),$(SECONDS))"
 
 -include $(FUZZ_BIN:=.d)
