@@ -48,14 +48,15 @@ struct boot_info {
  */
 int bootinfo_read(struct boot_info *bi, uint32_t magic, uint64_t addr, const char **why);
 
-/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= log= wait=). */
+/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= share= log= wait=). */
 struct boot_options {
 	char paging[16], dirty[16], heads[256], log[16];
 	char wait[16];	     /* "host": the guest starts when a host attaches; "no" */
 	uint32_t memory_mib; /* guest RAM, 0: default */
 	uint32_t cpus;
-	uint16_t port; /* UART's I/O port, default 0x3f8 */
-	uint32_t baud; /* default 115200 */
+	uint16_t port;	/* UART's I/O port, default 0x3f8 */
+	uint32_t baud;	/* default 115200 */
+	uint32_t share; /* of a busy guest's time, for the display's encoder: percent, default 25 */
 };
 
 /** Parses the command line (the first word may be the image's path). Unknown words: -EINVAL, *why names the word. */

@@ -82,6 +82,7 @@ static const struct option {
 	{ "cpus", NUMBER, FIELD(cpus), "1 to 64", 1, 64 },
 	{ "port", NUMBER, FIELD(port), "an I/O port, 0x100 to 0xfff8", 0x100, 0xfff8 },
 	{ "baud", NUMBER, FIELD(baud), "50 to 115200", 50, 115200 },
+	{ "share", NUMBER, FIELD(share), "1 to 100 percent", 1, 100 },
 #undef FIELD
 };
 
@@ -125,7 +126,7 @@ static int parse_word(struct boot_options *o, const char *word, unsigned *seen, 
 		return -EINVAL;
 	}
 	snprintf(problem, sizeof(problem),
-		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= log= wait=", word);
+		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= share= log= wait=", word);
 	return -EINVAL;
 }
 
@@ -147,6 +148,7 @@ int bootinfo_options(const char *cmdline, struct boot_options *o, const char **w
 		.cpus = 1,
 		.port = 0x3f8,
 		.baud = 115200,
+		.share = 25,
 	};
 	unsigned seen = 0;
 	for (bool first = true;; first = false) {

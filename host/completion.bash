@@ -8,6 +8,7 @@ _tessera_words() { # TESSERA COMMAND PREVIOUS CURRENT
     --paging) echo hap shadow ;;
     --dirty) echo auto fault dbit pml ;;
     --on-crash) echo end stay reset ;;
+    --encode-share) echo 1 5 10 25 50 ;;
     --view) echo auto window web vnc none ;;
     --serial) echo stdio null ;;
     --speed) echo 1 2 max ;;

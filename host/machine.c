@@ -73,6 +73,8 @@ static char *vmm_command_line(const struct options *o)
 		    o->cpus);
 	if (o->baud)
 		text_printf(&t, " baud=%u", o->baud);
+	if (o->encode_share)
+		text_printf(&t, " share=%u", o->encode_share);
 	if (o->verbose)
 		text_printf(&t, " log=debug");
 	return t.s;

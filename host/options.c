@@ -18,6 +18,7 @@ enum {
 	OPT_HEADS,
 	OPT_MEMORY,
 	OPT_CPUS,
+	OPT_ENCODE_SHARE,
 	OPT_MODULE,
 	OPT_INITRD,
 	OPT_DETERMINISTIC,
@@ -33,6 +34,7 @@ static const struct argp_option machine_options[] = {
 	{ "heads", OPT_HEADS, "HEADS", 0, "N, WxH,WxH,... or none (1)", 1 },
 	{ "memory", OPT_MEMORY, "MIB", 0, "the guest's memory (128)", 1 },
 	{ "cpus", OPT_CPUS, "N", 0, "the guest's CPUs (1)", 1 },
+	{ "encode-share", OPT_ENCODE_SHARE, "PERCENT", 0, "of a busy guest's time that encoding its pictures may take (25)", 1 },
 	{ "module", OPT_MODULE, "FILE[=ARGS]", 0, "a boot module; may be repeated", 1 },
 	{ "initrd", OPT_INITRD, "FILE", 0, "the same, without arguments", 1 },
 	{ "deterministic", OPT_DETERMINISTIC, NULL, 0, "time counts instructions", 1 },
@@ -101,6 +103,7 @@ static error_t machine_parse(int key, char *arg, struct argp_state *state)
 		return EINVAL;
 	case OPT_MEMORY: return options_number("memory", arg, 4, 3072, &o->memory_mib);
 	case OPT_CPUS: return options_number("cpus", arg, 1, 64, &o->cpus);
+	case OPT_ENCODE_SHARE: return options_number("encode-share", arg, 1, 100, &o->encode_share);
 	case OPT_MODULE: return add_module(o, arg, true);
 	case OPT_INITRD: return add_module(o, arg, false);
 	case OPT_DETERMINISTIC: o->deterministic = true; return 0;
@@ -177,10 +180,14 @@ static const struct argp run_argp = {
 	.children = run_children,
 	.args_doc = "GUEST [-- ARGS]",
 	.doc = "Runs a guest under Tessera in an emulator and shows its heads.\vGUEST is a multiboot 1 kernel, a "
-	       "Linux bzImage, a firmware image (whole units of 64 KiB, with a jump at its reset vector, 16 bytes from its end), or "
-	       "@NAME for one of 'tessera list'. For firmware --module FILE=NAME is a fw_cfg file (vgaroms/X, genroms/X), or kernel, or "
-	       "initrd; its video and boot ROMs come along. The exit status is the guest's: V written to port 0xf4 gives 0 for 0, else "
-	       "((V << 1) | 1) & 0xff; 0 for its power-off; 124 time-out; 126 it crashed; 125 the VMM or the tool failed; 2 wrong usage.",
+	       "Linux bzImage, a firmware image (whole units of 64 KiB, with a jump at its reset vector, 16 bytes from its end), "
+	       "or "
+	       "@NAME for one of 'tessera list'. For firmware --module FILE=NAME is a fw_cfg file (vgaroms/X, genroms/X), or "
+	       "kernel, or "
+	       "initrd; its video and boot ROMs come along. The exit status is the guest's: V written to port 0xf4 gives 0 for 0, "
+	       "else "
+	       "((V << 1) | 1) & 0xff; 0 for its power-off; 124 time-out; 126 it crashed; 125 the VMM or the tool failed; 2 wrong "
+	       "usage.",
 };
 
 static const struct argp view_argp = {

@@ -25,6 +25,7 @@ struct options {
 	enum boot_kind boot;
 	struct head_spec heads;
 	unsigned memory_mib, cpus;
+	unsigned encode_share; /* percent; 0: the VMM's own */
 	unsigned module_count;
 	struct module_option module[OPTIONS_MODULES];
 	bool deterministic;

@@ -32,7 +32,6 @@ static struct {
 	struct display_tx tx;
 	struct pace pace;
 	uint64_t encode_until;        /* the end of this pump's share of time */
-	bool idle;                    /* the guest was, at the last pump */
 	bool ready;                   /* a datagram is complete */
 	struct proto_reader control, input;
 	struct vm *vm;
@@ -184,7 +183,7 @@ static void encode(void)
 		status = dtx_work(&line.tx, link_body(&line.link), 1);
 		line.ready = status == DTX_READY;
 	}
-	pace_use(&line.pace, now - begin, line.idle);
+	pace_use(&line.pace, now - begin);
 }
 
 static size_t on_build(void *arg, uint8_t *buf, struct dtx_cookie *cookie)
@@ -212,7 +211,7 @@ static const struct link_ops line_ops = {
 	.answer = on_answer,
 };
 
-int line_init(void)
+int line_init(unsigned share)
 {
 	struct link_ring rings[LINK_STREAMS] = {
 		[LINK_CONTROL] = { .size = LINE_CONTROL_RING },
@@ -227,7 +226,7 @@ int line_init(void)
 		if (!rings[i].buf)
 			return -ENOMEM;
 	}
-	pace_init(&line.pace, PACE_SHARE, time_ns());
+	pace_init(&line.pace, share, time_ns());
 	link_init(&line.link, LINK_VMM, &line_ops, NULL, rings, 0, LINE_WINDOW);
 	line.link.rate_least = uart_rate();
 	log_set_sink(log_out);
@@ -311,10 +310,9 @@ static void plan_slice(bool idle, uint64_t started)
 /* Transmits and codes within this pump's share of time; what is coded ahead while the line is busy is sent by a later one. */
 static void send(bool idle)
 {
-	uint64_t now = time_ns();
+	uint64_t now = time_ns(), allowed = pace_allow(&line.pace, now, idle);
 
-	line.idle = idle;
-	line.encode_until = line.link.up ? now + pace_allow(&line.pace, now, idle) : now;
+	line.encode_until = line.link.up ? now + allowed : now;
 	transmit(idle ? LINE_IDLE_SLICE : LINE_SLICE, now / 1000);
 	encode();
 }
@@ -373,12 +371,20 @@ static uint64_t tx_deadline(uint64_t now)
 	}
 }
 
+static bool to_code(void)
+{
+	return line.link.up && !line.ready && !dtx_idle(&line.tx, false);
+}
+
+bool line_wants_idle(void)
+{
+	return !line.pace.idle && to_code();
+}
+
 /* When there is time again to code, if something is to be coded. */
 static uint64_t encode_deadline(uint64_t now)
 {
-	if (!line.link.up || line.ready || dtx_idle(&line.tx, false))
-		return UINT64_MAX;
-	return line.idle ? now : pace_next(&line.pace, now);
+	return to_code() ? pace_next(&line.pace, now) : UINT64_MAX;
 }
 
 uint64_t line_deadline(void)
@@ -456,13 +462,14 @@ size_t line_stats(char *buf, size_t size)
 
 	return (size_t)snprintf(
 		buf, size,
-		"\"codec_fast\":%u,\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"encode_share\":%u,\"encode_slices\":%llu,"
+		"\"codec_fast\":%u,\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"guest_busy_ns\":%llu,\"encode_share\":%u,"
+		"\"encode_taken_permille\":%u,\"encode_slices\":%llu,"
 		"\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"datagrams\":%llu,\"datagrams_again\":%llu,\"beginnings\":%llu,\"breaks\":%llu,"
 		"\"line_tx_bytes\":%llu,\"line_rx_bytes\":%llu,\"line_tx_frames\":%llu,\"line_rx_frames\":%llu,"
 		"\"line_rx_bad\":%llu,\"line_lost_frames\":%llu,\"line_sessions\":%llu,\"uart_errors\":%llu,"
 		"\"bytes\":{\"control\":%llu,\"log\":%llu,\"serial\":%llu,\"display\":%llu,\"other\":%llu}",
-		line.tx.fast, (unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy, line.pace.share,
-		(unsigned long long)tx->slices, (unsigned long long)tx->tiles_sent, (unsigned long long)tx->tiles_bytes,
+		line.tx.fast, (unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy,
+		(unsigned long long)line.pace.busy, line.pace.share, pace_taken(&line.pace), (unsigned long long)tx->slices, (unsigned long long)tx->tiles_sent, (unsigned long long)tx->tiles_bytes,
 		(unsigned long long)tx->datagrams, (unsigned long long)tx->again, (unsigned long long)tx->begins, (unsigned long long)tx->breaks,
 		(unsigned long long)l->tx_bytes, (unsigned long long)l->rx_bytes, (unsigned long long)l->tx_frames,
 		(unsigned long long)l->rx_frames, (unsigned long long)l->rx_bad, (unsigned long long)l->lost_frames,

@@ -15,14 +15,20 @@ struct vm;
 
 #define LINE_FRAME_NS 16000000ull /* heads are looked at this often while somebody watches */
 
-/** Takes the log over from the plain UART and starts to listen. Works without a guest (vm NULL until line_attach). 0 or -ENOMEM. */
-int line_init(void);
+/**
+ * Takes the log over from the plain UART and starts to listen. Works without a guest (vm NULL until line_attach).
+ * share: what encoding may take of a busy guest's time, in percent. Returns 0 or -ENOMEM.
+ */
+int line_init(unsigned share);
 
 /** The guest whose heads and COM1 the line carries from now on. */
 void line_attach(struct vm *vm);
 
 /** Moves bytes both ways, looks at the heads when it is time. idle: nothing else has work, so the slice may be larger. */
 void line_pump(bool idle);
+
+/** There is something to code, which the guest's time was too dear for until now: a pump with idle set does it. */
+bool line_wants_idle(void);
 
 /** When line_pump wants to be called at the latest, in time_ns(); UINT64_MAX: when an interrupt comes. */
 uint64_t line_deadline(void);

@@ -44,7 +44,7 @@ void tessera_main(struct boot_info *bi, struct boot_options *opt)
 	uint32_t code;
 
 	cpu_report(&cpu->features);
-	if (line_init())
+	if (line_init(opt->share))
 		panic("%s", why);
 	ops = vendors[cpu->features.virt];
 	if (!ops)

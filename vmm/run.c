@@ -142,7 +142,9 @@ void vm_run(struct vm *vm)
 		if (!v->parked && !vm->ended)
 			deliver_interrupts(vm);
 		if (!runnable(vm)) {
-			if (!cpu->irq_uart && !cpu->irq_timer && !vm->attention)
+			if (line_wants_idle())
+				vm->attention = true;
+			else if (!cpu->irq_uart && !cpu->irq_timer && !vm->attention)
 				irq_wait();
 			continue;
 		}

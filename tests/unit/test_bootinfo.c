@@ -416,8 +416,9 @@ static void options(void **state)
 	assert_int_equal(opt.cpus, 1);
 	assert_int_equal(opt.port, 0x3f8);
 	assert_int_equal(opt.baud, 115200);
+	assert_int_equal(opt.share, 25);
 	assert_int_equal(bootinfo_options("  /a=b/tessera.elf paging=shadow\tdirty=pml heads=800x600,640x480 memory=256 cpus=4 "
-					  "port=0x2F8 baud=9600 log=debug ",
+					  "port=0x2F8 baud=9600 share=7 log=debug ",
 					  &opt, &why),
 			 0);
 	assert_string_equal(opt.paging, "shadow");
@@ -428,6 +429,7 @@ static void options(void **state)
 	assert_int_equal(opt.cpus, 4);
 	assert_int_equal(opt.port, 0x2f8);
 	assert_int_equal(opt.baud, 9600);
+	assert_int_equal(opt.share, 7);
 	assert_int_equal(bootinfo_options("tessera.elf heads=none", &opt, &why), 0);
 	assert_int_equal(bootinfo_options("heads=3 wait=host", &opt, &why), 0);
 	assert_string_equal(opt.wait, "host");
@@ -446,6 +448,8 @@ static void options_broken(void **state)
 	options_refused("dirty=pmlx", "pmlx");
 	options_refused("paging=hap paging=hap", "twice");
 	options_refused("memory=0", "memory=0");
+	options_refused("share=0", "1 to 100");
+	options_refused("share=101", "1 to 100");
 	options_refused("memory=12q", "memory");
 	options_refused("memory=99999999999999999999999", "memory");
 	options_refused("memory=-1", "memory");
