@@ -103,7 +103,7 @@ static void on_silence(struct attend *a)
 	if (!a->warned_silent)
 		say("%s: nobody answers; waiting", a->o->guest);
 	a->warned_silent = true;
-	a->restart = true;
+	a->restart_us = now_us();
 }
 
 static void look_for_silence(struct attend *a)
@@ -178,6 +178,8 @@ static void prepare(struct attend *a, struct pollset *p)
 		control_prepare(a->control, p);
 	pollset_wake(p, session_expire(&a->session, false));
 	pollset_wake(p, a->phase_until_us);
+	if (a->phase < PHASE_STATS)
+		pollset_wake(p, a->restart_us);
 	if (a->o->timeout_us && (!a->have_end || a->player))
 		pollset_wake(p, a->start_us + a->o->timeout_us);
 	if (a->phase == PHASE_RUN)
@@ -218,8 +220,8 @@ static void turn(struct attend *a, struct pollset *p, uint32_t rate)
 	if (a->player && a->player->over)
 		on_player_end(a);
 	record_flush(&a->recorder);
-	if (a->restart && a->phase < PHASE_STATS) {
-		a->restart = false;
+	if (a->restart_us <= now_us() && a->phase < PHASE_STATS) {
+		a->restart_us = UINT64_MAX;
 		session_restart(&a->session);
 		attend_set_phase(a, PHASE_HELLO, UINT64_MAX);
 	}
@@ -311,6 +313,7 @@ int attend(const struct options *o, const struct attend_source *source, int sign
 	a->player = source->player;
 	a->signal_fd = signal_fd;
 	a->start_us = now_us();
+	a->restart_us = UINT64_MAX;
 	a->serial_text.keep = SERIAL_KEPT;
 	a->log_text.keep = LOG_KEPT;
 	a->banner.keep = BANNER_KEPT;

@@ -46,8 +46,9 @@ struct attend {
 	int status;			   /* the tool's exit status, once it is known */
 	bool have_end;			   /* status is the guest's or a failure's: later events do not change it */
 	bool panicked;			   /* the VMM gave up, says its log */
-	bool restart;			   /* say HELLO anew at the next turn */
-	bool show_report;		   /* the guest went wrong: say at the end what the VMM's log tells of it */
+	uint64_t restart_us;		   /* say HELLO anew then; UINT64_MAX: never */
+	bool warned_taken;
+	bool show_report; /* the guest went wrong: say at the end what the VMM's log tells of it */
 	bool warned_silent;
 	uint64_t pinged_us;
 	uint64_t serial_bytes, log_bytes, shots;

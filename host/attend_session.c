@@ -8,6 +8,7 @@
 #include "host/say.h"
 
 #define STATS_US 5000000u /* for the VMM's last counters */
+#define KNOCK_US 2000000u /* so often one who waits asks whether the line is free */
 #define QUIT_US 3000000u  /* for the emulator to go by itself */
 
 void attend_set_phase(struct attend *a, enum phase phase, uint64_t limit_us)
@@ -68,7 +69,7 @@ static void on_connected(void *arg)
 	if (!a->player)
 		say_more("connected to the VMM");
 	a->env.changed_us = now_us();
-	a->warned_silent = false;
+	a->warned_silent = a->warned_taken = false;
 	if (a->phase == PHASE_HELLO)
 		attend_set_phase(a, PHASE_RUN, UINT64_MAX);
 }
@@ -78,12 +79,22 @@ static void lost_session(struct attend *a, unsigned reason)
 	if (reason == LINK_BYE_VERSION) {
 		say("the VMM speaks another version of the protocol than this tool (%u)", LINK_VERSION);
 		attend_fail(a);
+	} else if (reason == LINK_BYE_TAKEN && !a->o->wait) {
+		say("%s: another host has the line (--wait waits until it leaves)", a->o->guest);
+		a->status = EXIT_TOOL;
+		a->have_end = true;
+		attend_set_phase(a, PHASE_OVER, 0);
+	} else if (reason == LINK_BYE_TAKEN) {
+		if (!a->warned_taken)
+			say("%s: another host has the line; waiting until it leaves", a->o->guest);
+		a->warned_taken = true;
+		a->restart_us = now_us() + KNOCK_US;
 	} else if (a->machine) {
 		say("the VMM %s in the middle of the run", reason == LINK_BYE_NO_SESSION ? "started anew" : "ended the session");
 		attend_fail(a);
 	} else {
 		say("the VMM %s; waiting for it", reason == LINK_BYE_NO_SESSION ? "started anew" : "ended the session");
-		a->restart = true; /* not from in here: the link is at work */
+		a->restart_us = now_us(); /* not from in here: the link is at work */
 	}
 }
 

@@ -24,6 +24,7 @@ enum {
 	OPT_DETERMINISTIC,
 	OPT_EMULATOR_ARG,
 	OPT_SPEED,
+	OPT_WAIT,
 };
 
 static const struct argp_option machine_options[] = {
@@ -148,9 +149,19 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
 	return top_parse(key, arg, state, 3);
 }
 
+static const struct argp_option view_options[] = {
+	{ "wait", OPT_WAIT, NULL, 0, "where another host has the line, wait until it leaves", 1 },
+	{ 0 },
+};
+
 static error_t view_parse(int key, char *arg, struct argp_state *state)
 {
-	return top_parse(key, arg, state, 2);
+	struct options *o = state->input;
+
+	if (key != OPT_WAIT)
+		return top_parse(key, arg, state, 2);
+	o->wait = true;
+	return 0;
 }
 
 static const struct argp_option replay_options[] = {
@@ -191,11 +202,14 @@ static const struct argp run_argp = {
 };
 
 static const struct argp view_argp = {
+	.options = view_options,
 	.parser = view_parse,
 	.children = view_children,
 	.args_doc = "DEVICE",
 	.doc = "Attaches to a machine that already runs Tessera.\vDEVICE is a serial port (/dev/ttyUSB0), unix:PATH, "
-	       "tcp:HOST:PORT, or fd:N, a socket that is open already.",
+	       "tcp:HOST:PORT, or fd:N, a socket that is open already. A line has one host at a time; another is told so and ends "
+	       "with "
+	       "status 125.",
 };
 
 static const struct argp replay_argp = {

@@ -44,6 +44,7 @@ struct options {
 	const char *password; /* of viewers; NULL: none */
 	const char *screenshot_dir, *serial, *log_file, *stats_file, *control, *record_file;
 	bool verbose, qemu_exit;
+	bool wait; /* view: until another host leaves the line */
 	enum crash_kind on_crash;
 	uint32_t baud; /* 0: the machine's own */
 	struct fault_rates faults;

@@ -70,6 +70,7 @@ void link_session_end(struct link *l)
 	l->up = false;
 	l->closed = l->role == LINK_HOST;
 	l->owe_ack = l->owe_welcome = l->owe_ping = false;
+	l->knock_us = 0;
 	l->unacked = 0;
 	drop_inflight(l);
 }
@@ -103,6 +104,28 @@ void link_more(struct link *l)
 	 * nothing. */
 	if (l->up && (int32_t)(l->rx_offset[LINK_SERIAL] + link_serial_room(l) - l->told) >= LINK_MORE)
 		l->owe_ack = true;
+}
+
+bool link_knock(struct link *l, uint32_t nonce, uint64_t now_us)
+{
+	bool first = !l->knock_us || now_us - l->knocked_us > LINK_CLAIM_US, lives = l->host_us >= l->knock_us;
+
+	if (!l->up)
+		return true;
+	if (!first && !lives && now_us - l->knock_us >= LINK_CLAIM_US)
+		return true;
+	/* Only who asked is told: to another the host may have died since. And who knocks again has it asked again. */
+	if (!first && lives && nonce == l->knock_nonce) {
+		l->owe_taken = true;
+		l->taken_nonce = nonce;
+	}
+	if (first || lives) {
+		l->knock_us = now_us;
+		l->knock_nonce = nonce;
+	}
+	l->knocked_us = now_us;
+	l->owe_ping = true;
+	return false;
 }
 
 size_t link_room(const struct link *l, enum link_stream s)
@@ -139,4 +162,5 @@ void link_bye(struct link *l, unsigned reason)
 	link_session_end(l);
 	l->owe_bye = true;
 	l->bye_reason = (uint8_t)reason;
+	l->bye_nonce = l->nonce;
 }

@@ -9,11 +9,11 @@
  *   ACK      both          u16 next (every sequenced frame before it is settled), u64 map (bit i: frame next-1-i was accepted),
  *                          u32 window in bytes, and u32 limit of a receiver whose room has bounds
  *   PING     both          u16 next: the sequence number the sender would use next; the receiver settles all before it, sends ACK
- *   BYE      both          u8 reason: the session ends in order; the VMM goes back to waiting for a HELLO. Also the VMM's answer to
- *                          frames that belong to no session (it was started anew), so that their sender learns of it
- *   DISPLAY  VMM -> host   a display datagram (display.h)
- *   STREAM   both          u8 stream (| LINK_JUMP), u32 offset, bytes: a piece of an endless, reliable byte stream. LINK_JUMP: what
- *                          stood before offset is gone (the ring ran over), so the receiver goes on here
+ *   BYE      both          u8 reason, u32 nonce: the session with this nonce ends in order; the VMM goes back to waiting for a
+ * HELLO. Also, with nonce 0, the VMM's answer to frames that belong to no session (it was started anew), so that their sender
+ * learns of it TAKEN    VMM -> host   u32 nonce: the answer to a HELLO with this nonce, while another host has the line DISPLAY VMM
+ * -> host   a display datagram (display.h) STREAM   both          u8 stream (| LINK_JUMP), u32 offset, bytes: a piece of an
+ * endless, reliable byte stream. LINK_JUMP: what stood before offset is gone (the ring ran over), so the receiver goes on here
  *
  * One loss mechanism for all: the line keeps order, so a frame that comes settles every earlier one; what is missing then
  * was lost. The ACK tells which. The sender hands a lost display datagram's cookie back (its owner has it sent again, display.h);
@@ -31,6 +31,11 @@
  * begins a new one on the VMM: sequence numbers and host -> VMM stream offsets start at 0, what was in flight is lost. VMM -> host
  * offsets count from the VMM's start, and a new host gets the history that is kept. Before the WELCOME with its nonce the host
  * takes no other frame, so what was meant for an earlier host cannot reach it.
+ *
+ * Who has the line keeps it: a HELLO of another host while a session stands makes the VMM ask its host for a sign of life. Comes
+ * one within LINK_CLAIM_US, the newcomer is told TAKEN; else the line is free for it. So a host that vanished is succeeded without
+ * anybody knowing of it, and one that is slow, or restarted, waits that long. A host that sees another's WELCOME knows that it lost
+ * the line.
  *
  * Text outside of frames: before a session anything may stand on the line. Within one, the VMM's last words (a fault in the VMM
  * itself) may: it sends a 0 and then lines of plain ASCII, each with its newline, at once by whatever way is left.
@@ -53,13 +58,14 @@
 #define LINK_LINE_MAX (COBS_MAX(LINK_FRAME_MAX) + 2) /* on the line, with both delimiters */
 #define LINK_JUMP 0x80u				     /* in a STREAM frame's stream byte */
 #define LINK_OLDEST 0xffffffffu			     /* in a HELLO: from the oldest byte that is kept */
+#define LINK_CLAIM_US 3000000u			     /* a host that is asked and says nothing for so long has left */
 #define LINK_INFLIGHT 48			     /* unsettled frames at most */
 #define LINK_MORE 1024				     /* a smaller gain of room is not told by itself */
 
-enum link_type { LINK_HELLO = 1, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_DISPLAY = 0x10, LINK_STREAM = 0x11 };
+enum link_type { LINK_HELLO = 1, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_TAKEN, LINK_DISPLAY = 0x10, LINK_STREAM = 0x11 };
 
 /* Why a session ended; owners may use others from 16 on. */
-enum link_reason { LINK_BYE_DONE = 0, LINK_BYE_NO_SESSION, LINK_BYE_VERSION };
+enum link_reason { LINK_BYE_DONE = 0, LINK_BYE_NO_SESSION, LINK_BYE_VERSION, LINK_BYE_TAKEN };
 
 /* The streams. Each direction has its own bytes and offsets. */
 enum link_stream {
@@ -159,8 +165,9 @@ struct link {
 	uint32_t base_us;		  /* the line's own delay, there and back */
 	uint16_t body, shorter_seq;	  /* what loss makes of a frame's length; the frame with which it may shrink again */
 	bool empty_first, pressed;	  /* send nothing before the line is empty; the line was what we waited for */
-	bool owe_ack, owe_welcome, owe_ping, owe_bye;
-	uint32_t welcome_nonce;
+	bool owe_ack, owe_welcome, owe_ping, owe_bye, owe_taken;
+	uint32_t welcome_nonce, bye_nonce, taken_nonce, knock_nonce;
+	uint64_t knock_us, knocked_us, host_us; /* VMM: since when it is known of a newcomer, its last word, the host's last */
 	uint8_t bye_reason;
 	uint64_t ack_due_us;
 	unsigned unacked;	     /* sequenced frames received since the last ACK */

@@ -11,6 +11,8 @@
 #define ACK_BYTES (2 + 8 + 4)
 #define ACK_BYTES_LIMIT (ACK_BYTES + 4)
 #define ROOM_ALL (1u << 30) /* the room of an owner that takes all */
+#define BYE_BYTES (1 + 4)
+#define TAKEN_BYTES 4
 #define STREAM_HEAD (1 + 4) /* stream, offset */
 
 #define HELLO_EVERY_US 500000u
@@ -65,6 +67,8 @@ void link_session_begin(struct link *l);
 void link_session_end(struct link *l);
 /* How many bytes of SERIAL the owner takes now. */
 uint32_t link_serial_room(const struct link *l);
+/* VMM: another host, with this nonce, wants the line. True when it is free for it. */
+bool link_knock(struct link *l, uint32_t nonce, uint64_t now_us);
 /* The oldest frame in flight is settled: accepted or lost. */
 void link_settle_oldest(struct link *l, bool accepted);
 

@@ -12,7 +12,7 @@ struct body {
 
 /* ---- session frames */
 
-static void rx_hello(struct link *l, struct body b)
+static void rx_hello(struct link *l, struct body b, uint64_t now_us)
 {
 	if (b.len < HELLO_HEAD || memcmp(b.at, LINK_MAGIC, 4))
 		return;
@@ -32,6 +32,8 @@ static void rx_hello(struct link *l, struct body b)
 		l->owe_welcome = l->owe_ping = true;
 		return;
 	}
+	if (!link_knock(l, nonce, now_us))
+		return;
 	/* What is in flight goes back to its owner before the rings are set for the new host. */
 	link_session_end(l);
 	l->nonce = nonce;
@@ -46,14 +48,28 @@ static void rx_hello(struct link *l, struct body b)
 	link_session_begin(l);
 }
 
+/* The far end, or what it says, ended the session. */
+static void end_by(struct link *l, unsigned reason)
+{
+	link_session_end(l);
+	if (l->ops->disconnected)
+		l->ops->disconnected(l->arg, reason);
+}
+
 static void rx_welcome(struct link *l, struct body b)
 {
-	if (l->up || b.len < HELLO_HEAD || memcmp(b.at, LINK_MAGIC, 4) || link_get32(b.at + 6) != l->nonce)
+	if (b.len < HELLO_HEAD || memcmp(b.at, LINK_MAGIC, 4))
+		return;
+	if (link_get32(b.at + 6) != l->nonce) {
+		/* A session of somebody else, in place of ours. */
+		if (l->up && b.len == HELLO_BYTES && link_get16(b.at + 4) == LINK_VERSION)
+			end_by(l, LINK_BYE_TAKEN);
+		return;
+	}
+	if (l->up)
 		return;
 	if (link_get16(b.at + 4) != LINK_VERSION) {
-		l->closed = true;
-		if (l->ops->disconnected)
-			l->ops->disconnected(l->arg, LINK_BYE_VERSION);
+		end_by(l, LINK_BYE_VERSION);
 		return;
 	}
 	if (b.len != HELLO_BYTES)
@@ -67,11 +83,18 @@ static void rx_welcome(struct link *l, struct body b)
 
 static void rx_bye(struct link *l, struct body b)
 {
-	if (b.len != 1)
+	if (b.len != BYE_BYTES)
 		return;
-	link_session_end(l);
-	if (l->ops->disconnected)
-		l->ops->disconnected(l->arg, b.at[0]);
+	uint32_t nonce = link_get32(b.at + 1);
+
+	if (nonce == l->nonce || (!nonce && l->role == LINK_HOST))
+		end_by(l, b.at[0]);
+}
+
+static void rx_taken(struct link *l, struct body b)
+{
+	if (l->role == LINK_HOST && !l->up && !l->closed && b.len == TAKEN_BYTES && link_get32(b.at) == l->nonce)
+		end_by(l, LINK_BYE_TAKEN);
 }
 
 static void rx_ack(struct link *l, struct body b, uint64_t now_us)
@@ -185,9 +208,13 @@ static void rx_frame(struct link *l, uint8_t type, struct body b, uint64_t now_u
 {
 	if (type == (l->role == LINK_VMM ? LINK_HELLO : LINK_WELCOME)) {
 		if (l->role == LINK_VMM)
-			rx_hello(l, b);
+			rx_hello(l, b, now_us);
 		else if (!l->closed)
 			rx_welcome(l, b);
+		return;
+	}
+	if (type == LINK_TAKEN) {
+		rx_taken(l, b);
 		return;
 	}
 	if (!l->up) {
@@ -195,10 +222,12 @@ static void rx_frame(struct link *l, uint8_t type, struct body b, uint64_t now_u
 		if (l->role == LINK_VMM && type != LINK_BYE) {
 			l->owe_bye = true;
 			l->bye_reason = LINK_BYE_NO_SESSION;
+			l->bye_nonce = 0;
 		}
 		return;
 	}
 	l->rto_us = RTO_FIRST_US; /* the far end lives: look for losses soon */
+	l->host_us = now_us;
 	switch (type) {
 	case LINK_ACK: rx_ack(l, b, now_us); break;
 	case LINK_PING: rx_ping(l, b); break;
@@ -211,7 +240,7 @@ static void rx_frame(struct link *l, uint8_t type, struct body b, uint64_t now_u
 
 static bool is_type(uint8_t type)
 {
-	return (type >= LINK_HELLO && type <= LINK_BYE) || type == LINK_DISPLAY || type == LINK_STREAM;
+	return (type >= LINK_HELLO && type <= LINK_TAKEN) || type == LINK_DISPLAY || type == LINK_STREAM;
 }
 
 static bool is_printable(const uint8_t *p, size_t n)

@@ -24,7 +24,14 @@ static void make_bye(struct link *l)
 	l->owe_bye = false;
 	l->raw[0] = LINK_BYE;
 	l->raw[1] = l->bye_reason;
-	seal(l, 2, REST);
+	seal(l, 2 + link_put(l->raw + 2, l->bye_nonce, 4), REST);
+}
+
+static void make_taken(struct link *l)
+{
+	l->owe_taken = false;
+	l->raw[0] = LINK_TAKEN;
+	seal(l, 1 + link_put(l->raw + 1, l->taken_nonce, 4), REST);
 }
 
 /* HELLO and WELCOME have one layout. */
@@ -107,6 +114,8 @@ static bool make_session_frame(struct link *l, uint64_t now_us)
 {
 	if (l->owe_bye) {
 		make_bye(l);
+	} else if (l->owe_taken) {
+		make_taken(l);
 	} else if (l->owe_welcome) {
 		l->owe_welcome = false;
 		make_hello(l, LINK_WELCOME, l->welcome_nonce, l->first);
@@ -252,7 +261,7 @@ uint64_t link_deadline(const struct link *l, uint64_t now_us)
 {
 	uint64_t when = UINT64_MAX;
 
-	if (l->out_pos != l->out_len || l->owe_bye || l->owe_welcome)
+	if (l->out_pos != l->out_len || l->owe_bye || l->owe_taken || l->owe_welcome)
 		return now_us;
 	if (!l->up)
 		return l->role == LINK_HOST && !l->closed ? l->hello_us : UINT64_MAX;

@@ -23,6 +23,8 @@ static struct {
 	int fd;
 	enum fake_end end;
 	struct link link;
+	struct link holder; /* another host at the same line */
+	uint64_t holds_until;
 	struct display_tx tx;
 	struct proto_reader reader, input;
 	uint32_t px[HEADS][FAKE_WIDTH * FAKE_HEIGHT];
@@ -155,7 +157,8 @@ static void on_disconnected(void *arg, unsigned reason)
 {
 	(void)arg;
 	(void)reason;
-	v.quit = 1;
+	v.quit = !v.holds_until;
+	v.holds_until = 0;
 }
 
 static const struct link_ops ops = {
@@ -202,6 +205,7 @@ static void end_guest(uint8_t how, uint32_t value)
 static void end(void)
 {
 	switch (v.end) {
+	case FAKE_LEFT:
 	case FAKE_DEBUG_EXIT: end_guest(END_DEBUG_EXIT, 21); break;
 	case FAKE_CRASH:
 		message(MSG_PARKED, "triple fault at 0x1234", 22);
@@ -221,7 +225,7 @@ static void end(void)
  */
 static void advance(void)
 {
-	if (!v.link.up || v.over || !dtx_idle(&v.tx, true) || !link_drained(&v.link))
+	if (!v.link.up || v.holds_until || v.over || !dtx_idle(&v.tx, true) || !link_drained(&v.link))
 		return;
 	v.announced = !v.announced;
 	if (v.announced) {
@@ -232,6 +236,34 @@ static void advance(void)
 		v.over = true;
 		end();
 	}
+}
+
+/* The other host hears the same and speaks on the same line, until it leaves. */
+static void pump_holder(const uint8_t *heard, size_t len)
+{
+	uint8_t buf[LINK_LINE_MAX];
+	size_t n;
+
+	if (!v.holds_until)
+		return;
+	link_rx(&v.holder, heard, len, clock_us());
+	if (clock_us() >= v.holds_until && !v.holder.closed)
+		link_bye(&v.holder, 0);
+	while ((n = link_tx(&v.holder, buf, sizeof(buf), clock_us())))
+		link_rx(&v.link, buf, n, clock_us());
+}
+
+static void hold_line(void)
+{
+	static const struct link_ops none = { 0 };
+	uint8_t buf[LINK_LINE_MAX];
+	size_t n;
+
+	v.holds_until = clock_us() + (v.end == FAKE_LEFT ? 1000000 : 100000000);
+	link_init(&v.holder, LINK_HOST, &none, NULL, NULL, 4711, 8192);
+	pump_holder(buf, 0);
+	while ((n = link_tx(&v.link, buf, sizeof(buf), clock_us())))
+		pump_holder(buf, n);
 }
 
 static void pump(void)
@@ -247,12 +279,15 @@ static void pump(void)
 		_exit(0);
 	if (n > 0)
 		link_rx(&v.link, buf, (size_t)n, clock_us());
-	while ((n = (ssize_t)link_tx(&v.link, buf, sizeof(buf), clock_us())) > 0)
+	pump_holder(buf, 0);
+	while ((n = (ssize_t)link_tx(&v.link, buf, sizeof(buf), clock_us())) > 0) {
+		pump_holder(buf, (size_t)n);
 		for (ssize_t done = 0, k; done<n; done += k> 0 ? k : 0) {
 			k = write(v.fd, buf + done, (size_t)(n - done));
 			if (k < 0 && errno != EAGAIN)
 				_exit(0);
 		}
+	}
 }
 
 static void play(void)
@@ -271,9 +306,11 @@ static void play(void)
 	link_init(&v.link, LINK_VMM, &ops, NULL, rings, 0, 8192);
 	v.tx.fast = true; /* noise takes long in the dense mode, with sanitizers */
 	for (unsigned h = 0; h < HEADS; h++) {
-		struct scanout so = {
-			.base = (const volatile uint8_t *)v.px[h], .stride = FAKE_WIDTH * 4, .width = FAKE_WIDTH, .height = FAKE_HEIGHT, .bpp = 32
-		};
+		struct scanout so = { .base = (const volatile uint8_t *)v.px[h],
+				      .stride = FAKE_WIDTH * 4,
+				      .width = FAKE_WIDTH,
+				      .height = FAKE_HEIGHT,
+				      .bpp = 32 };
 
 		paint(v.px[h], h, 0);
 		size_t bytes = dtx_room(FAKE_WIDTH, FAKE_HEIGHT);
@@ -282,6 +319,8 @@ static void play(void)
 			_exit(1);
 	}
 	say(LINK_LOG, "log of the test\n");
+	if (v.end == FAKE_TAKEN || v.end == FAKE_LEFT)
+		hold_line();
 	for (uint64_t until = clock_us() + 60000000; clock_us() < until;) {
 		pump();
 		if (v.quit && (link_drained(&v.link) || !v.link.up))

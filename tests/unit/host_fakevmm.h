@@ -18,6 +18,8 @@ enum fake_end {
 	FAKE_HANG_UP,	 /* the line closes */
 	FAKE_STAY,	 /* runs on: echoes serial input, until told to quit */
 	FAKE_MALFORMED,	 /* a control message of length 0 */
+	FAKE_TAKEN,	 /* another host has the line, and keeps it */
+	FAKE_LEFT,	 /* another host has the line for a second */
 	FAKE_DEAF,	 /* text before a session, and never an answer to HELLO; then closes */
 };
 

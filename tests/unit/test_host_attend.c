@@ -266,6 +266,29 @@ static void ends(void **state)
 	}
 }
 
+/* Where another host has the line, this one says so and ends, or waits. */
+static void the_line_is_taken(void **state)
+{
+	struct options o = options();
+	struct text t;
+
+	(void)state;
+	assert_int_equal(run(FAKE_TAKEN, &o, 0), EXIT_TOOL);
+	t = slurp("serial");
+	assert_int_equal(t.len, 0);
+	text_free(&t);
+	o.wait = true;
+	o.timeout_us = 2500000;
+	assert_int_equal(run(FAKE_TAKEN, &o, 0), EXIT_TIMEOUT);
+	drop(&o);
+	o = options();
+	o.wait = true;
+	assert_int_equal(run(FAKE_LEFT, &o, 0), 43);
+	assert_shots();
+	assert_serial();
+	drop(&o);
+}
+
 static void time_runs_out(void **state)
 {
 	struct options o = options();
@@ -484,7 +507,7 @@ int main(void)
 		cmocka_unit_test(every_step_is_exact), cmocka_unit_test(a_bad_line_costs_nothing_but_time),
 		cmocka_unit_test(a_recording_gives_the_same_again),
 		cmocka_unit_test(a_slow_line_is_slow), cmocka_unit_test(ends),
-		cmocka_unit_test(time_runs_out),       cmocka_unit_test(a_signal_ends_it),
+		cmocka_unit_test(the_line_is_taken),   cmocka_unit_test(time_runs_out),       cmocka_unit_test(a_signal_ends_it),
 		cmocka_unit_test(answers_are_right),   cmocka_unit_test(a_viewer_sees_and_types),
 	};
 

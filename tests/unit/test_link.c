@@ -79,6 +79,9 @@ static void test_hello_again(void **state)
 	world_step(w);
 	assert_true(w->vmm.inflight > 0);
 	link_rx(&w->vmm, hello, n, w->now);
+	assert_int_equal(w->vmm.sessions, 1); /* who has the line may yet say something */
+	w->now += LINK_CLAIM_US;
+	link_rx(&w->vmm, hello, n, w->now);
 	assert_int_equal(w->vmm.sessions, 2);
 	assert_int_equal(w->vmm.inflight, 0);
 	assert_int_equal(w->vmm.nonce, w->nonce + 1);
@@ -522,6 +525,101 @@ static void test_slow_guest_jump(void **state)
 	world_teardown(w);
 }
 
+/* A newcomer at the same line: both hosts get what the VMM says, and it gets what both say, frame by frame. */
+static struct {
+	struct link link;
+	unsigned ended, reason;
+} newcomer;
+
+static void newcomer_ended(void *arg, unsigned reason)
+{
+	(void)arg;
+	newcomer.ended++;
+	newcomer.reason = reason;
+}
+
+static void knock(struct world *w)
+{
+	static const struct link_ops ops = { .disconnected = newcomer_ended };
+
+	memset(&newcomer, 0, sizeof(newcomer));
+	link_init(&newcomer.link, LINK_HOST, &ops, NULL, NULL, 77777, 4000);
+	(void)w;
+}
+
+static void step_both(struct world *w, bool first_hears, bool first_speaks)
+{
+	uint8_t buf[4 * LINK_LINE_MAX];
+	size_t n;
+
+	w->now += STEP_US;
+	n = link_tx(&w->vmm, buf, 400, w->now);
+	if (first_hears)
+		link_rx(&w->host, buf, n, w->now);
+	link_rx(&newcomer.link, buf, n, w->now);
+	while (first_speaks && (n = link_tx(&w->host, buf, sizeof(buf), w->now)))
+		link_rx(&w->vmm, buf, n, w->now);
+	while ((n = link_tx(&newcomer.link, buf, sizeof(buf), w->now)))
+		link_rx(&w->vmm, buf, n, w->now);
+}
+
+/* Who has the line keeps it, however busy or quiet it is; a newcomer is told, as often as it comes. */
+static void test_taken(void **state)
+{
+	struct world *w = &the_world;
+
+	(void)state;
+	for (unsigned busy = 0; busy < 2; busy++) {
+		world_connect(w, 64, 64);
+		for (unsigned round = 0; round < 3; round++) {
+			knock(w);
+			for (int i = 0; i < 1000 && !newcomer.ended; i++) {
+				if (busy)
+					world_paint(w);
+				step_both(w, true, true);
+			}
+			assert_true(newcomer.ended == 1 && newcomer.reason == LINK_BYE_TAKEN);
+			assert_true(link_deadline(&newcomer.link, w->now) == UINT64_MAX);
+			/* What it says in parting ends nobody else's session. */
+			link_bye(&newcomer.link, 0);
+			step_both(w, true, true);
+		}
+		assert_true(w->vmm.up && w->host.up && w->vmm.sessions == 1 && !w->disconnected);
+		world_settle(w, 10000000);
+		world_check_picture(w);
+		world_teardown(w);
+	}
+}
+
+/* A host that vanished loses its claim, no sooner than it may have been slow; and if it was, it learns that it lost it. */
+static void test_claim_lost(void **state)
+{
+	struct world *w = &the_world;
+	uint64_t begin;
+
+	(void)state;
+	world_connect(w, 64, 64);
+	knock(w);
+	begin = w->now;
+	while (!newcomer.link.up && w->now - begin < 10000000)
+		step_both(w, false, false);
+	assert_true(newcomer.link.up && w->vmm.nonce == 77777);
+	assert_in_range(w->now - begin, LINK_CLAIM_US, LINK_CLAIM_US + 600000);
+	assert_int_equal(newcomer.ended, 0);
+	world_teardown(w);
+
+	world_connect(w, 64, 64);
+	knock(w);
+	for (int i = 0; i < 1000 && !w->disconnected; i++)
+		step_both(w, true, false);
+	assert_true(w->disconnected == 1 && w->reason == LINK_BYE_TAKEN && !w->host.up);
+	assert_true(newcomer.link.up && w->vmm.nonce == 77777);
+	for (int i = 0; i < 100; i++)
+		step_both(w, true, true);
+	assert_true(newcomer.link.up && w->vmm.sessions == 2);
+	world_teardown(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -531,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_fairness),     cmocka_unit_test(test_small_windows),   cmocka_unit_test(test_loss_costs_once),
 		cmocka_unit_test(test_lost_tail),    cmocka_unit_test(test_lost_welcome),    cmocka_unit_test(test_forged_acks),
 		cmocka_unit_test(test_slow_guest),   cmocka_unit_test(test_deaf_guest),	     cmocka_unit_test(test_slow_guest_jump),
+		cmocka_unit_test(test_taken),	     cmocka_unit_test(test_claim_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, world_free);

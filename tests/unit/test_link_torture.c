@@ -42,6 +42,11 @@ static void new_host(struct world *w)
 	world_start_host(w, rng_once_in(&w->r, 3) ? rng_below(&w->r, 3000) : 60000);
 	if (known && rng_once_in(&w->r, 2))
 		w->host.rx_offset[LINK_SERIAL] = serial;
+	/* Time in which the old one is not heard: the line is free after it. Else the new one knocks on. */
+	if (rng_once_in(&w->r, 2)) {
+		world_step(w);
+		w->now += LINK_CLAIM_US;
+	}
 }
 
 static void random_event(struct world *w)
@@ -152,8 +157,9 @@ static void end_sometimes(void *arg, enum link_stream s, const uint8_t *data, si
 
 static size_t random_frame(struct world *w, struct link *l, uint8_t *raw)
 {
-	static const uint8_t types[] = { LINK_HELLO, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_DISPLAY, LINK_STREAM, 0x12 };
-	static const size_t sizes[] = { 35, 35, 19, 3, 2, 20, 30, 1 };
+	static const uint8_t types[] = { LINK_HELLO, LINK_WELCOME, LINK_ACK,	LINK_PING,
+					 LINK_BYE,   LINK_DISPLAY, LINK_STREAM, LINK_TAKEN };
+	static const size_t sizes[] = { 35, 35, 19, 3, 6, 20, 30, 5 };
 	unsigned k = rng_below(&w->r, 50);
 
 	k = k < 8 ? k : k < 20 ? 2 : k < 35 ? 5 : 6;
@@ -169,6 +175,8 @@ static size_t random_frame(struct world *w, struct link *l, uint8_t *raw)
 
 	raw[1] = (uint8_t)seq;
 	raw[2] = (uint8_t)(seq >> 8);
+	if (k == 4 && len == 6 && rng_once_in(&w->r, 2))
+		memcpy(raw + 2, &l->nonce, 4);
 	if (k < 2) {
 		memcpy(raw + 1, "TSRA\2", 6);
 		if (len > 11)
