@@ -282,6 +282,7 @@ static void close_all(struct attend *a)
 		attend_guest_report(a);
 	if (!a->machine && a->line.fd >= 0)
 		line_flush(&a->line, &a->session.link, 200000);
+	session_expire(&a->session, true); /* before those who asked are gone */
 	control_close(a->control);
 	if (a->o->screenshot_dir && a->session.was_up && png_shots(&a->session.rx, a->o->screenshot_dir, -1) < 0 && !a->status)
 		a->status = EXIT_TOOL;
