@@ -48,10 +48,13 @@ struct boot_info {
  */
 int bootinfo_read(struct boot_info *bi, uint32_t magic, uint64_t addr, const char **why);
 
-/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= share= log= wait=). */
+/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= share= log= wait=; for tests
+ * canary= failalloc=). */
 struct boot_options {
 	char paging[16], dirty[16], heads[256], log[16];
 	char wait[16];	     /* "host": the guest starts when a host attaches; "no" */
+	char canary[4];	     /* "yes": all memory that nobody has is watched for stray writes */
+	uint32_t failalloc;  /* this allocation fails, counted from the first one for the guest; 0: none */
 	uint32_t memory_mib; /* guest RAM, 0: default */
 	uint32_t cpus;
 	uint16_t port;	/* UART's I/O port, default 0x3f8 */

@@ -77,6 +77,8 @@ static const struct option {
 	{ "dirty", WORD, FIELD(dirty), "auto fault dbit pml", 0, 0 },
 	{ "log", WORD, FIELD(log), "error warn info debug", 0, 0 },
 	{ "wait", WORD, FIELD(wait), "no host", 0, 0 },
+	{ "canary", WORD, FIELD(canary), "no yes", 0, 0 },
+	{ "failalloc", NUMBER, FIELD(failalloc), "1 to 1000000", 1, 1000000 },
 	{ "heads", HEADS, FIELD(heads), "none, a count, or WxH,WxH,...", 0, 0 },
 	{ "memory", NUMBER, FIELD(memory_mib), "1 to 1048576 MiB", 1, 1048576 },
 	{ "cpus", NUMBER, FIELD(cpus), "1 to 64", 1, 64 },
@@ -126,7 +128,8 @@ static int parse_word(struct boot_options *o, const char *word, unsigned *seen, 
 		return -EINVAL;
 	}
 	snprintf(problem, sizeof(problem),
-		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= share= log= wait=", word);
+		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= share= log= wait= canary= failalloc=",
+		 word);
 	return -EINVAL;
 }
 
@@ -145,6 +148,7 @@ int bootinfo_options(const char *cmdline, struct boot_options *o, const char **w
 		.heads = "1",
 		.log = "info",
 		.wait = "no",
+		.canary = "no",
 		.cpus = 1,
 		.port = 0x3f8,
 		.baud = 115200,

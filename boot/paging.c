@@ -2,10 +2,12 @@
 #include <stddef.h>
 
 #include "boot/image.h"
+#include "mm/audit.h"
 #include "mm/map.h"
 #include "vmm/cpu.h"
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
+#include "vmm/log.h"
 
 #define PAT_RESET 0x0007040600070406ull /* SDM vol. 3 table 12-12: index 0 is write-back, 3 uncached */
 
@@ -21,10 +23,11 @@ static void load(const struct cpu_features *f, uint64_t root)
 		  (f->umip ? CR4_UMIP : 0) | (f->fxsr ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0) | (f->xsave ? CR4_OSXSAVE : 0));
 }
 
-int map_init(const struct boot_info *bi)
+static struct map_plan plan;
+
+static void make_plan(const struct cpu_features *f)
 {
-	const struct cpu_features *f = &this_cpu()->features;
-	const struct map_plan plan = {
+	plan = (struct map_plan){
 		.image_start = (uintptr_t)image_start,
 		.text_end = (uintptr_t)image_text_end,
 		.rodata_end = (uintptr_t)image_rodata_end,
@@ -40,9 +43,28 @@ int map_init(const struct boot_info *bi)
 		.nx = f->nx,
 		.huge = f->page1g,
 	};
+}
+
+int map_init(const struct boot_info *bi)
+{
+	const struct cpu_features *f = &this_cpu()->features;
 	uint64_t root;
-	int err = map_build(bi, &plan, &root);
+	int err;
+
+	make_plan(f);
+	err = map_build(bi, &plan, &root);
 	if (!err)
 		load(f, root);
 	return err;
+}
+
+uint64_t map_audit(void)
+{
+	struct audit a = { 0 };
+
+	audit_map(read_cr3(), &plan, &a);
+	if (a.wrong)
+		log_error("the VMM's own tables: %llu wrong entries, the first at %016llx: %016llx", (unsigned long long)a.wrong,
+			  (unsigned long long)a.where, (unsigned long long)a.entry);
+	return a.wrong;
 }

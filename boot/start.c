@@ -96,6 +96,8 @@ void boot_main(uint32_t magic, uint64_t addr)
 		refuse("memory", "no RAM below 4 GiB is left for the VMM: give the machine more");
 	if (map_init(&boot_info))
 		refuse("memory", "too little RAM for the VMM's page tables: give the machine more");
+	if (map_audit())
+		panic("a page that is writable and executable, or a guard page that is mapped");
 	if (irq_init(&boot_info, boot_options.port))
 		refuse("interrupts", "this CPU has no local APIC, or it is switched off: enable it in the firmware's set-up");
 	if (!boot_info.cpu_count)

@@ -215,6 +215,7 @@ static const struct argp ctl_argp = {
 	       "  pause, resume, reset, nmi\n"
 	       "  power-button          of a guest whose ACPI listens to it\n"
 	       "  registers             the guest's CPU\n"
+	       "  audit                 looks whether the guest reached what is not its own (with --vmm canary=yes free memory too)\n"
 	       "  ranges                tracked memory: the heads' and the guest's own\n"
 	       "  stats, log            counters; the VMM's log\n"
 	       "  quit                  end the run\n"

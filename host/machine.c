@@ -77,6 +77,8 @@ static char *vmm_command_line(const struct options *o)
 		text_printf(&t, " share=%u", o->encode_share);
 	if (o->verbose)
 		text_printf(&t, " log=debug");
+	for (unsigned i = 0; i < o->vmm_word_count; i++)
+		text_printf(&t, " %s", o->vmm_word[i]);
 	return t.s;
 }
 

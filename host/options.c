@@ -23,6 +23,7 @@ enum {
 	OPT_INITRD,
 	OPT_DETERMINISTIC,
 	OPT_EMULATOR_ARG,
+	OPT_VMM,
 	OPT_SPEED,
 	OPT_WAIT,
 };
@@ -40,6 +41,7 @@ static const struct argp_option machine_options[] = {
 	{ "initrd", OPT_INITRD, "FILE", 0, "the same, without arguments", 1 },
 	{ "deterministic", OPT_DETERMINISTIC, NULL, 0, "time counts instructions", 1 },
 	{ "emulator-arg", OPT_EMULATOR_ARG, "ARG", 0, "one more argument for QEMU, or line for bochsrc; may be repeated", 1 },
+	{ "vmm", OPT_VMM, "WORD", 0, "one more word for the VMM's command line, as canary=yes; may be repeated", 1 },
 	{ 0 }
 };
 
@@ -78,6 +80,16 @@ static int add_emulator_arg(struct options *o, const char *arg)
 	return 0;
 }
 
+/* Boot loaders split and quote: no character that any of them knows. */
+static int add_vmm_word(struct options *o, const char *arg)
+{
+	if (o->vmm_word_count == sizeof(o->vmm_word) / sizeof(*o->vmm_word) || !*arg ||
+	    arg[strspn(arg, "abcdefghijklmnopqrstuvwxyz0123456789=")])
+		return options_bad("vmm", arg, "a word of small letters, digits and =, at most 8 of them");
+	o->vmm_word[o->vmm_word_count++] = arg;
+	return 0;
+}
+
 static error_t machine_parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const machines[] = { "auto", "qemu", "bochs", "bochs-svm", "kvm", NULL };
@@ -108,6 +120,7 @@ static error_t machine_parse(int key, char *arg, struct argp_state *state)
 	case OPT_MODULE: return add_module(o, arg, true);
 	case OPT_INITRD: return add_module(o, arg, false);
 	case OPT_DETERMINISTIC: o->deterministic = true; return 0;
+	case OPT_VMM: return add_vmm_word(o, arg);
 	case OPT_EMULATOR_ARG: return add_emulator_arg(o, arg);
 	default: return ARGP_ERR_UNKNOWN;
 	}

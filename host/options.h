@@ -31,6 +31,8 @@ struct options {
 	bool deterministic;
 	unsigned emulator_arg_count;
 	const char *emulator_arg[32];
+	unsigned vmm_word_count;
+	const char *vmm_word[8]; /* for the VMM's command line */
 	const char *guest;	/* as typed; `view`: the device; `replay`: the file */
 	const char *guest_file; /* the path it stands for */
 	int guest_argc;		/* the words after -- */

@@ -14,6 +14,8 @@ static uint64_t *taken, *first_of, *last_of; /* bitmaps over [0, limit) frames *
 static size_t limit;
 static size_t total, available;
 static size_t lowest; /* no free frame lies below this one */
+static struct frames_canary canary;
+static uint64_t fail_at;
 
 static bool test_bit(const uint64_t *map, size_t i)
 {
@@ -153,10 +155,70 @@ int frames_init(const struct boot_info *bi, uint64_t image_start, uint64_t image
 	return 0;
 }
 
+static uint64_t canary_word(size_t word)
+{
+	return word * 0x9e3779b97f4a7c15ull ^ 0x7e55e7ac0ffee000ull;
+}
+
+static void canary_fill(size_t frame, size_t count)
+{
+	size_t word = frame * (PAGE_SIZE / 8), end = word + count * (PAGE_SIZE / 8);
+	uint64_t *words = (uint64_t *)(uintptr_t)(frame * PAGE_SIZE);
+
+	for (; word < end; word++)
+		*words++ = canary_word(word);
+}
+
+static void canary_look(size_t frame, size_t count)
+{
+	size_t word = frame * (PAGE_SIZE / 8), end = word + count * (PAGE_SIZE / 8);
+	uint64_t *words = (uint64_t *)(uintptr_t)(frame * PAGE_SIZE);
+
+	canary.bytes += count * PAGE_SIZE;
+	for (; word < end; word++, words++) {
+		uint64_t differs = *words ^ canary_word(word);
+
+		for (; differs; differs >>= 8)
+			canary.wrong += (differs & 0xff) != 0;
+		*words = canary_word(word);
+	}
+}
+
+static void free_runs(void (*f)(size_t frame, size_t count))
+{
+	for (size_t i = find_bit(0, limit, false), end; i < limit; i = find_bit(end, limit, false)) {
+		end = find_bit(i, limit, true);
+		f(i, end - i);
+	}
+}
+
+void frames_canary_begin(void)
+{
+	free_runs(canary_fill);
+	canary = (struct frames_canary){ .on = true };
+}
+
+const struct frames_canary *frames_canary_check(void)
+{
+	if (canary.on)
+		free_runs(canary_look);
+	return &canary;
+}
+
+const struct frames_canary *frames_canary(void)
+{
+	return &canary;
+}
+
+void frames_fail(uint64_t n)
+{
+	fail_at = n;
+}
+
 uint64_t frames_alloc(size_t count, size_t align)
 {
 	ASSERT(align && !(align & (align - 1)));
-	if (!count || count > available)
+	if (!count || count > available || (fail_at && !--fail_at))
 		return 0;
 	size_t at = round_up(lowest, align);
 	for (;;) {
@@ -173,6 +235,8 @@ uint64_t frames_alloc(size_t count, size_t align)
 	available -= count;
 	if (at == lowest)
 		lowest = find_bit(at + count, limit, false);
+	if (canary.on)
+		canary_look(at, count);
 	memset((void *)(uintptr_t)(at * PAGE_SIZE), 0, count * PAGE_SIZE);
 	return at * PAGE_SIZE;
 }
@@ -190,6 +254,8 @@ void frames_free(uint64_t hpa, size_t count)
 	clear_bit(first_of, first);
 	clear_bit(last_of, last);
 	mark(first, first + count, false);
+	if (canary.on)
+		canary_fill(first, count);
 	available += count;
 	lowest = first < lowest ? first : lowest;
 }

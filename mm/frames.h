@@ -25,6 +25,26 @@ uint64_t frames_alloc(size_t count, size_t align);
 /** Gives back exactly what one frames_alloc gave. A wrong address or count is a bug of the VMM: panics. */
 void frames_free(uint64_t hpa, size_t count);
 
+/*
+ * The canary: a pattern in every frame that nobody has, so that a stray write to the VMM's memory is seen. Costs a pass over all
+ * free memory at each check, and over what is allocated and freed.
+ */
+struct frames_canary {
+	bool on;
+	uint64_t bytes; /* looked at, by all checks */
+	uint64_t wrong; /* of these, not as they were left; then put right */
+};
+
+/** Fills all free frames; from now on they are watched. After map_init. */
+void frames_canary_begin(void);
+/** Looks at all free frames; the counts so far. No-op where it is off. */
+const struct frames_canary *frames_canary_check(void);
+/** The counts without a look. */
+const struct frames_canary *frames_canary(void);
+
+/** From the n-th allocation from now on, exactly that one fails; 0: none does. For tests of what callers then do. */
+void frames_fail(uint64_t n);
+
 /** Counts, in frames. */
 size_t frames_total(void);
 size_t frames_available(void);

@@ -11,6 +11,9 @@
  * them. Needs frames_init and this_cpu()->features. Returns 0 or -ENOMEM. In boot/paging.c. */
 int map_init(const struct boot_info *bi);
 
+/** Whether the live tables are still what map_init made (mm/audit.h). Returns the number of wrong entries. In boot/paging.c. */
+uint64_t map_audit(void);
+
 #define MAP_GUARDS_MAX 8
 
 /* What map_build must know of the image (linker.ld) and the CPU. All addresses are page-aligned. */

@@ -13,6 +13,7 @@
 #include "vmm/log.h"
 #include "vmm/report.h"
 #include "vmm/vm.h"
+#include "vmm/wall.h"
 
 static void put32(uint8_t *p, uint32_t x)
 {
@@ -79,11 +80,23 @@ static void stats(struct vm *vm, uint32_t id)
 	}
 	add(&t, "\"slat_tables\":%zu,\"frames_free\":%zu,\"frames_total\":%zu,", vm->slat.tables, frames_available(),
 	    frames_total());
+	add(&t, "\"wall\":");
+	t.len += wall_stats(t.buf + t.len, sizeof(t.buf) - t.len);
+	add(&t, ",");
 	t.len += line_stats(t.buf + t.len, sizeof(t.buf) - t.len);
 	if (t.len > sizeof(t.buf) - 2)
 		t.len = sizeof(t.buf) - 2;
 	add(&t, "}");
 	control_reply(id, 0, t.buf);
+}
+
+static void audit(struct vm *vm, uint32_t id)
+{
+	char text[512];
+
+	wall_check(vm, true);
+	text[wall_stats(text, sizeof(text))] = 0;
+	control_reply(id, 0, text);
 }
 
 static void pause(struct vm *vm, uint32_t id)
@@ -144,7 +157,8 @@ static void registers(struct vm *vm, uint32_t id)
 	    (unsigned long long)v->cr4, (unsigned long long)v->efer);
 	for (unsigned i = 0; i < 16; i++)
 		add(&t, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)v->gpr[i]);
-	add(&t, "],\"halted\":%s,\"parked\":%s}", v->halted ? "true" : "false", v->parked ? "true" : "false");
+	add(&t, "],\"halted\":%s,\"parked\":%s,\"nmi_pending\":%s,\"nmi_blocked\":%s}", v->halted ? "true" : "false",
+	    v->parked ? "true" : "false", v->nmi_pending ? "true" : "false", v->nmi_blocked ? "true" : "false");
 	control_reply(id, 0, t.buf);
 }
 
@@ -192,6 +206,7 @@ static const struct {
 	void (*run_with)(struct vm *vm, uint32_t id, const char *args); /* instead, for those that take arguments */
 } commands[] = {
 	{ .name = "stats", .run = stats },
+	{ .name = "audit", .run = audit },
 	{ .name = "pause", .run = pause },
 	{ .name = "resume", .run = resume },
 	{ .name = "reset", .run = reset },

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mm/frames.h"
 #include "vmm/cpu.h"
 #include "vmm/fpu.h"
 #include "vmm/hw/hw.h"
 #include "vmm/line.h"
 #include "vmm/log.h"
 #include "vmm/vm.h"
+#include "vmm/wall.h"
 
 static const struct vcpu_ops *const vendors[] = { [VIRT_NONE] = NULL, [VIRT_VMX] = &vmx_ops, [VIRT_SVM] = &svm_ops };
 
@@ -46,6 +48,8 @@ void tessera_main(struct boot_info *bi, struct boot_options *opt)
 	cpu_report(&cpu->features);
 	if (line_init(opt->share))
 		panic("%s", why);
+	wall_begin(!strcmp(opt->canary, "yes"));
+	frames_fail(opt->failalloc);
 	ops = vendors[cpu->features.virt];
 	if (!ops)
 		serve_without_guest(END_VMM_ERROR, cpu->features.virt_problem);

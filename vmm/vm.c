@@ -18,6 +18,7 @@
 #include "vmm/line.h"
 #include "vmm/log.h"
 #include "vmm/paging.h"
+#include "vmm/wall.h"
 
 #define VM_DEFAULT_MIB 128
 #define VM_MAX_MIB (1024 * 1024)
@@ -482,6 +483,7 @@ void vm_end(struct vm *vm, enum guest_end how, uint32_t value)
 	vm->how = how;
 	vm->value = value;
 	log_info("%s value %u", end_words[how], value);
+	wall_check(vm, how != END_CRASH); /* a crashed one may be reset again and again: 'ctl audit' looks at the rest */
 	line_refresh();
 	vm->sync = SYNC_PICTURES;
 }

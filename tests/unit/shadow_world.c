@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "mm/audit.h"
 #include "mm/frames.h"
 #include "tests/unit/shadow_world.h"
 
@@ -313,6 +314,7 @@ void world_check(void)
 {
 	size_t leaves = 0, pointers = 0, chained = 0, parents = 0;
 	unsigned open = 0, listed = 0;
+	struct audit a = { 0 };
 
 	check_table(0, &leaves, &pointers);
 	for (uint32_t n = w.sh->open; n; n = w.sh->page[n].open_next)
@@ -334,6 +336,9 @@ void world_check(void)
 				tables += !w.sh->page[n].unsync;
 			assert_int_equal(tables, w.mem.slot[i].frame[k].tables);
 		}
+	audit_shadow(w.sh, &a);
+	assert_int_equal(a.wrong, 0);
+	assert_int_equal(a.leaves, leaves);
 	assert_int_equal(chained, leaves);
 	assert_int_equal(parents, pointers);
 	assert_int_equal(listed, open);

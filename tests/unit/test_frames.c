@@ -1,4 +1,4 @@
-/* links: mm/frames.c mm/map.c mm/pt_format.c */
+/* links: mm/frames.c mm/map.c mm/audit_map.c mm/pt_format.c */
 /* The frame allocator and the VMM's page tables, over host memory mapped where the machine would have its RAM (address = pointer).
  */
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "mm/audit.h"
 #include "mm/frames.h"
 #include "mm/layout.h"
 #include "mm/map.h"
@@ -326,13 +327,107 @@ static void mmio(void **state)
 	assert_int_equal(map_build(&bi, &p, &root), -ENOMEM);
 }
 
+/* ---- audit and canary */
+
+static uint64_t *leaf_entry(uint64_t va)
+{
+	uint64_t table = root;
+	for (unsigned level = 4;; level--) {
+		uint64_t *e = &((uint64_t *)(uintptr_t)table)[pt_index(&pt_long4, level, va)];
+		if (pt_is_leaf(&pt_long4, level, *e))
+			return e;
+		table = *e & PT_ADDR_MASK;
+	}
+}
+
+static uint64_t wrong(const struct map_plan *p)
+{
+	struct audit a = { 0 };
+	audit_map(root, p, &a);
+	assert_true(a.leaves > 60);
+	return a.wrong;
+}
+
+static void audit_sees(void **state)
+{
+	(void)state;
+	struct map_plan p = plan();
+	const struct {
+		uint64_t at, set, clear;
+	} defects[] = {
+		{ IMAGE_START, PTE_W, 0 },	      /* text that can be written */
+		{ IMAGE_START + 0x8000, PTE_W, 0 },   /* constants */
+		{ IMAGE_START + 0x9000, 0, PTE_NX },  /* constants that run */
+		{ IMAGE_START + 0x10000, 0, PTE_NX }, /* data */
+		{ RAM + 0x2000000, 0, PTE_NX },	      /* memory */
+		{ RAM + 0x2000000, PTE_U, 0 },	      /* for CPL 3 */
+		{ RAM + 0x2000000, 0x400000, 0 },     /* to elsewhere */
+		{ p.guard[0], IMAGE_START + 0x20000 + (PTE_P | PTE_W | PTE_NX), 0 },
+		{ p.guard[1], IMAGE_START + 0x30000 + (PTE_P | PTE_NX), 0 },
+	};
+	assert_int_equal(frames_init(&bi, IMAGE_START, IMAGE_END), 0);
+	assert_int_equal(map_build(&bi, &p, &root), 0);
+	assert_int_equal(map_mmio(0xfee00000, 0x1000), 0);
+	assert_int_equal(wrong(&p), 0);
+	for (size_t i = 0; i < sizeof(defects) / sizeof(defects[0]); i++) {
+		uint64_t *e = leaf_entry(defects[i].at), keep = *e;
+		*e = (keep | defects[i].set) & ~defects[i].clear;
+		assert_int_equal(wrong(&p), 1);
+		*e = keep;
+	}
+	assert_int_equal(wrong(&p), 0);
+}
+
+static void canary_sees(void **state)
+{
+	(void)state;
+	uint64_t kept[64];
+	const struct frames_canary *c;
+	assert_int_equal(frames_init(&bi, IMAGE_START, IMAGE_END), 0);
+	assert_int_equal(frames_canary_check()->bytes, 0); /* it is off */
+	frames_canary_begin();
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned i = 0; i < 64; i++) {
+			kept[i] = frames_alloc(1 + i % 7, 1);
+			memset((void *)(uintptr_t)kept[i], 0x5a, (1 + i % 7) * PAGE_SIZE);
+		}
+		for (unsigned i = 0; i < 64; i++)
+			frames_free(kept[i], 1 + i % 7);
+	}
+	c = frames_canary_check();
+	assert_int_equal(c->wrong, 0);
+	assert_true(c->bytes > frames_available() * PAGE_SIZE);
+	*(volatile uint8_t *)(RAM + 0x3000001) ^= 1;
+	*(volatile uint8_t *)(RAM + 0x3456789) ^= 0x80;
+	assert_int_equal(frames_canary_check()->wrong, 2);
+	assert_int_equal(frames_canary_check()->wrong, 2); /* told once */
+	uint64_t at = frames_alloc(1, 1);
+	frames_free(at, 1);
+	*(volatile uint64_t *)(uintptr_t)(at + 8) ^= ~0ull; /* used after it was freed, and then given out again */
+	assert_int_equal(frames_alloc(1, 1), at);
+	assert_int_equal(frames_canary()->wrong, 10);
+}
+
+static void fails_once(void **state)
+{
+	(void)state;
+	assert_int_equal(frames_init(&bi, IMAGE_START, IMAGE_END), 0);
+	frames_fail(3);
+	assert_true(frames_alloc(1, 1) && frames_alloc(2, 1));
+	size_t before = frames_available();
+	assert_int_equal(frames_alloc(1, 1), 0);
+	assert_int_equal(frames_available(), before);
+	assert_true(frames_alloc(1, 1));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(counts),  TEST(alloc_all),	 TEST(runs),	     TEST(wrong_frees), TEST(random_use),
-		TEST(no_room), TEST(map_rights), TEST(map_overlaps), TEST(map_huge),	TEST(mmio),
+		TEST(counts),	  TEST(alloc_all),   TEST(runs),	 TEST(wrong_frees), TEST(random_use),
+		TEST(no_room),	  TEST(map_rights),  TEST(map_overlaps), TEST(map_huge),    TEST(mmio),
+		TEST(audit_sees), TEST(canary_sees), TEST(fails_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

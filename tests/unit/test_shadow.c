@@ -3,7 +3,7 @@
  * random: in all modes, through aliases, with and without flushes. A content oracle holds that no write is missed; the guest's own
  * tables say what each access must do.
  */
-/* links: tests/unit/shadow_world.c mm/shadow.c mm/shadow_fault.c mm/shadow_sync.c mm/shadow_dirty.c mm/walk.c mm/pt_format.c */
+/* links: tests/unit/shadow_world.c mm/audit_shadow.c mm/shadow.c mm/shadow_fault.c mm/shadow_sync.c mm/shadow_dirty.c mm/walk.c mm/pt_format.c */
 /* links: mm/dirty.c vmm/guest_mem.c */
 #define _GNU_SOURCE
 #include <setjmp.h>
