@@ -7,8 +7,17 @@ FUZZ_NAME := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_NAME:%=$(BUILD)/fuzz/%)
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror
 
-.PHONY: fuzz
-fuzz:
+# The guest part: storms (tests/tools/storm.sh) for SECONDS in all, in the cells of CELLS_STORM in turn, with seeds from SEED on. What fails is told with
+# its seed, and the next one runs.
+CELLS_STORM ?= qemu-hap qemu-shadow bochs-hap bochs-shadow bochs-svm-hap bochs-svm-shadow
+CASES ?= 100
+SEED ?= $(shell date +%s)
+
+.PHONY: fuzz fuzz-guest
+fuzz-guest: all $(BUILD)/tests/pngcrc
+	@bash tests/tools/storms.sh $(BUILD) $(SECONDS) $(SEED) $(CASES) $(CELLS_STORM)
+
+fuzz: fuzz-guest
 	@sh tests/tools/deps.sh $(DEPS_FUZZ)
 	@$(MAKE) --no-print-directory $(FUZZ_BIN)
 	@set -e; for name in $(FUZZ_NAME); do \
@@ -24,12 +33,11 @@ $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/pieces.h $$(call unit_links,test
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_CFLAGS) -MMD -MF $@.d -o $@ $< $(call unit_links,$<)
 
-# Random programs that must end alike under nested paging, under shadow paging and on the bare emulator: as many as CASES, or for so long
-# as SECONDS says if it is given.
-CASES ?= 1000000
-SEED ?= 1
+# Random programs that must end alike under nested paging, under shadow paging and on the bare emulator: as many as PROGRAMS, or for so
+# long as SECONDS says if it is given.
+PROGRAMS ?= 1000000
 .PHONY: fuzz-differ
 fuzz-differ: all
-	@bash tests/tools/differ-many.sh $(BUILD) $(CASES) $(SEED) "$(if $(filter command,$(origin SECONDS)),$(SECONDS))"
+	@bash tests/tools/differ-many.sh $(BUILD) $(PROGRAMS) $(SEED) "$(if $(filter command,$(origin SECONDS)),$(SECONDS))"
 
 -include $(FUZZ_BIN:=.d)

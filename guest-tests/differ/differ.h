@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest-tests/lib/enter.h"
 #include "guest-tests/lib/prng.h"
 #include "guest-tests/lib/trap.h"
 
@@ -26,12 +27,6 @@ enum arena_page {
 	STACK = 9,
 	TABLE = 11, /* the page table of all this */
 	ARENA_PAGES
-};
-
-/* All that a program starts with, in the order of the entry's loads (enter.asm). */
-struct start {
-	uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
-	uint64_t rip, cs, rflags, rsp, ss;
 };
 
 void arena_make(void);
@@ -55,8 +50,5 @@ uint64_t arena_digest(void);
 void program_make(uint64_t seed, bool user, unsigned most, uint8_t *code);
 /** The registers that it starts with. */
 void program_start(uint64_t seed, bool user, struct start *s);
-
-/* ---- enter.asm: runs until something traps */
-_Noreturn void program_enter(const struct start *s);
 
 #endif

@@ -1,4 +1,4 @@
-; void program_enter(const struct start *s): loads all general registers, and goes on at the frame behind them.
+; void program_enter(const struct start *s): loads all general registers, and goes on at the frame behind them (enter.h).
 BITS 64
 DEFAULT REL
 section .text
