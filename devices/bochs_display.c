@@ -5,6 +5,7 @@
 #include "stream/display.h"
 
 #define REGS_BYTES 4096u
+#define ROM_MIN 2048u /* PCI Local Bus Specification 3.0, 6.2.5.2 */
 #define VGA 0x400u
 #define VGA_FIRST 0x3c0u /* the port that is seen there, and the number of those that are */
 #define VGA_COUNT 0x20u
@@ -168,6 +169,36 @@ static void port_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
 const struct bus_ops bochs_display_port_ops = {
 	.name = "bochs-display ports", .read = port_read, .write = port_write, .access_max = 2
 };
+
+/* ---- the expansion ROM */
+
+static uint64_t rom_read(void *dev, uint64_t addr, unsigned size)
+{
+	const struct bochs_display *d = dev;
+	uint64_t value = UINT64_MAX; /* behind its end */
+
+	if (addr < d->rom_bytes)
+		memcpy(&value, d->rom + addr, size < d->rom_bytes - addr ? size : d->rom_bytes - addr);
+	return value;
+}
+
+static void rom_write(void *dev, uint64_t addr, unsigned size, uint64_t value)
+{
+	(void)dev, (void)addr, (void)size, (void)value;
+}
+
+static const struct bus_ops rom_ops = { .name = "bochs-display ROM", .read = rom_read, .write = rom_write, .access_max = 8 };
+
+void bochs_display_set_rom(struct bochs_display *d, const uint8_t *rom, uint32_t len)
+{
+	uint32_t size = ROM_MIN;
+
+	while (size < len)
+		size *= 2;
+	d->rom = rom;
+	d->rom_bytes = len;
+	d->pci.bar[PCI_ROM] = (struct pci_bar){ .size = size, .ops = &rom_ops, .at = PCI_NOWHERE };
+}
 
 /* ---- making it */
 

@@ -57,11 +57,18 @@ struct bochs_display {
 	uint16_t dispi[DISPI_COUNT];
 	uint16_t port_index, port_id; /* at BOCHS_DISPLAY_PORT: the register that is selected, and the version that was asked for */
 	struct vga vga;		      /* of its graphics modes only blanking and the DAC */
+	const uint8_t *rom;
+	uint32_t rom_bytes;
 };
+
+#define BOCHS_DISPLAY_ROM_MAX (1u << 20)
 
 /** Makes the function of a head whose VRAM (a power of two) is there. The head's preferred size goes into the EDID. */
 void bochs_display_init(struct bochs_display *d, struct head *head, unsigned width, unsigned height, struct clock *clock,
 			const struct bochs_display_ops *ops, void *arg);
+
+/** Gives it an expansion ROM, at most BOCHS_DISPLAY_ROM_MAX bytes, which stay the caller's: firmware finds its video BIOS there. */
+void bochs_display_set_rom(struct bochs_display *d, const uint8_t *rom, uint32_t len);
 
 /** Another preferred size, for whoever reads the EDID next. */
 void bochs_display_resize(struct bochs_display *d, unsigned width, unsigned height);

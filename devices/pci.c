@@ -7,6 +7,7 @@
 #define ADDRESS_WRITABLE 0x80fffffcu
 #define BAR_IO 1u
 #define BAR_PREFETCH 8u
+#define ROM_ENABLE 1u
 
 static uint32_t get32(const struct pci_function *f, unsigned offset)
 {
@@ -27,8 +28,10 @@ static void put32(struct pci_function *f, unsigned offset, uint32_t value)
 static uint64_t wanted(const struct pci_function *f, unsigned i)
 {
 	const struct pci_bar *b = &f->bar[i];
-	uint32_t base = get32(f, PCI_BAR0 + 4 * i) & ~(b->size - 1);
+	uint32_t value = get32(f, PCI_BAR0 + 4 * i), base = value & ~(b->size - 1);
 
+	if (i == PCI_ROM && !(value & ROM_ENABLE))
+		return PCI_NOWHERE;
 	if (!(f->config[PCI_COMMAND] & (b->io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)) || base + (b->size - 1) < base)
 		return PCI_NOWHERE;
 	return base;
@@ -81,7 +84,7 @@ static uint32_t writable(const struct pci_function *f, unsigned offset)
 	if (offset == PCI_COMMAND)
 		return PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | 0x0540; /* parity, SERR, interrupt disable */
 	if (offset >= PCI_BAR0 && i < PCI_BARS && f->bar[i].size)
-		return ~(f->bar[i].size - 1);
+		return ~(f->bar[i].size - 1) | (i == PCI_ROM ? ROM_ENABLE : 0);
 	if (offset == PCI_INTERRUPT_LINE)
 		return 0xff;
 	for (i = 0; i < 4; i++)

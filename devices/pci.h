@@ -1,8 +1,8 @@
 /*
  * PCI: one bus, configuration mechanism 1 (PCI Local Bus Specification 3.0, 3.2.2.3.2 and ch. 6) and the memory-mapped one of PCI
  * Express (Base Specification 3.0, 7.2.2), where nothing lies behind the first 256 bytes. Functions with memory and I/O
- * BARs that the guest may size, move and turn off at any time. A BAR whose place is taken by something else is nowhere until that
- * is gone.
+ * BARs, and an expansion ROM, that the guest may size, move and turn off at any time. A BAR whose place is taken by something else
+ * is nowhere until that is gone.
  */
 #ifndef DEVICES_PCI_H
 #define DEVICES_PCI_H
@@ -13,7 +13,8 @@
 #include "devices/bus.h"
 
 #define PCI_SLOTS 32u
-#define PCI_BARS 6u
+#define PCI_BARS 9u /* the registers from PCI_BAR0 on: six BARs and, behind two that are none, the expansion ROM's */
+#define PCI_ROM 8u  /* its number among them (6.2.5.2); it has an enable bit of its own */
 #define PCI_NOWHERE UINT64_MAX
 
 /* Offsets in configuration space (6.1). */
@@ -47,7 +48,7 @@ struct pci_function {
 	uint8_t config[256];
 	struct pci_bar bar[PCI_BARS];
 	uint8_t scratch_from, scratch_end; /* bytes that the guest may write and that do nothing: firmware's settings */
-	void *dev; /* for bar's functions */
+	void *dev;			   /* for bar's functions */
 };
 
 struct pci {

@@ -8,7 +8,7 @@ ROOM	equ 0x40000			; init_size: what must be there, and mapped
 bits 16
 org 0
 	times 0x1f1 db 0
-	db 1				; setup_sects
+	db 2				; setup_sects
 	times 0x1fe - ($ - $$) db 0
 	dw 0xaa55
 	jmp short header_end
@@ -69,6 +69,43 @@ header_end:
 	int 0x10
 	cmp al, 3
 	CHECK16 "INT 10", ne
+	push ds				; VESA: 640x480 at 32 bpp of Bochs' list lies where head 0's BAR 0 is (VBE 3.0, function 01)
+	pop es
+	mov di, mode_info
+	mov cx, 0x142
+	mov ax, 0x4f01
+	int 0x10
+	cmp ax, 0x4f
+	CHECK16 "VESA mode", ne
+	mov dx, 0xcf8
+	mov eax, 0x80001010		; 00:02.0
+	out dx, eax
+	mov dx, 0xcfc
+	in eax, dx
+	and al, 0xf0
+	cmp eax, [mode_info + 0x28]
+	CHECK16 "VESA framebuffer", ne
+	mov bx, 0x4142
+	mov ax, 0x4f02
+	int 0x10
+	cmp ax, 0x4f
+	CHECK16 "VESA mode set", ne
+	mov dx, 0x1ce			; it is on: the DISPI's register 4, and 1, the width
+	mov ax, 4
+	out dx, ax
+	inc dx
+	in ax, dx
+	test al, 1
+	CHECK16 "DISPI", z
+	dec dx
+	mov ax, 1
+	out dx, ax
+	inc dx
+	in ax, dx
+	cmp ax, 640
+	CHECK16 "the mode's width", ne
+	mov ax, 3
+	int 0x10
 	mov si, passed16
 	call print16
 	xor eax, eax
@@ -92,11 +129,15 @@ print16:
 	jz .end
 	mov dx, COM1
 	out dx, al
+	mov ah, 0x0e
+	mov bx, 7
+	int 0x10
 	jmp print16
 .end:	ret
 passed16: db "PASS bzimage-16", 10, 0
 failed16: db "FAIL bzimage: wrong ", 0
-	times 0x400 - ($ - $$) db 0
+	times 0x600 - ($ - $$) db 0
+mode_info equ 0x1000			; 256 bytes behind the setup part, which the boot ROM leaves free
 
 ; ---- the 32-bit code, from LOAD on. FIX: an address as it is there.
 bits 32

@@ -36,7 +36,7 @@ int firmware_add_roms(struct options *o)
 	char *copy = xstrdup(o->guest_file), *dir = dirname(copy), *qemu = xprintf("%s/../qemu", dir);
 	int err = 0;
 
-	if (o->heads.count && !given(o, "vgaroms/", 8) && !add(o, dir, VIDEO_BIOS, "vgaroms/" VIDEO_BIOS))
+	if (o->heads.count && !given(o, "vgaroms/", 8) && !given(o, "videorom", 9) && !add(o, dir, VIDEO_BIOS, "videorom"))
 		say_more("%s: no video BIOS (%s) lies beside it", o->guest_file, VIDEO_BIOS);
 	if (given(o, "kernel", 7) && !given(o, "genroms/", 8) && !add(o, dir, BOOT_ROM, "genroms/" BOOT_ROM) &&
 	    !add(o, qemu, BOOT_ROM, "genroms/" BOOT_ROM)) {

@@ -207,9 +207,9 @@ static const struct argp run_argp = {
 	       "Linux bzImage, a firmware image (whole units of 64 KiB, with a jump at its reset vector, 16 bytes from its end), "
 	       "or "
 	       "@NAME for one of 'tessera list'. For firmware --module FILE=NAME is a fw_cfg file (vgaroms/X, genroms/X), or "
-	       "kernel, or "
-	       "initrd; its video and boot ROMs come along. The exit status is the guest's: V written to port 0xf4 gives 0 for 0, "
-	       "else "
+	       "kernel, "
+	       "initrd, or videorom; its video and boot ROMs come along. The exit status is the guest's: V written to port 0xf4 "
+	       "gives 0 for 0, else "
 	       "((V << 1) | 1) & 0xff; 0 for its power-off; 124 time-out; 126 it crashed; 125 the VMM or the tool failed; 2 wrong "
 	       "usage.",
 };

@@ -78,10 +78,15 @@ static int add_module(struct vm *vm, const struct loader_blob *b, struct fw_cfg_
 		os->initrd = (struct fw_cfg_part){ b->data, (uint32_t)b->len };
 		return 0;
 	}
+	if (!strcmp(name, "videorom") && b->len <= BOCHS_DISPLAY_ROM_MAX) {
+		vm->video_rom = *b;
+		return 0;
+	}
 	e = !*name || b->len > UINT32_MAX ? -EINVAL : fw_cfg_add(pc_fw_cfg(vm->pc), name, b->data, (uint32_t)b->len);
 	if (e)
 		snprintf(why, why_len,
-			 "module %.40s: firmware takes kernel, initrd, or the name of a file of at most %u characters (--module "
+			 "module %.40s: firmware takes kernel, initrd, videorom, or the name of a file of at most %u characters "
+			 "(--module "
 			 "FILE=NAME), "
 			 "and not more than %u files",
 			 b->args ? b->args : "", FW_CFG_NAME - 1, FW_CFG_FILES);

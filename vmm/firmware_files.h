@@ -1,6 +1,7 @@
 /*
  * What a firmware image that runs as the guest finds in fw_cfg besides the tables: the guest's modules. A module's string names it:
  *   kernel, initrd    the Linux kernel, and its initramfs, that the boot ROM linuxboot asks for
+ *   videorom          head 0's expansion ROM, for the video BIOS; not in fw_cfg
  *   any other         a file of that name: genroms/NAME and vgaroms/NAME are option ROMs
  */
 #ifndef VMM_FIRMWARE_FILES_H

@@ -127,6 +127,8 @@ int heads_plug(struct vm *vm, unsigned n, unsigned width, unsigned height)
 	*w = (struct head_view){ .width = (uint16_t)width, .height = (uint16_t)height, .range = -1 };
 	bochs_display_init(&w->display, h, width, height, &vm->clock, &display_ops, vm);
 	bochs_display_reset(&w->display, 0, 0);
+	if (!n && vm->video_rom.len)
+		bochs_display_set_rom(&w->display, vm->video_rom.data, (uint32_t)vm->video_rom.len);
 	e = pci_add(pc_pci(vm->pc), head_slot(n), &w->display.pci);
 	if (!e && !n) {
 		e = add_vga(vm);

@@ -43,6 +43,7 @@ struct vm {
 	uint64_t start_ns;                     /* time_ns() at power-on */
 	struct loader_blob kernel, module[BOOT_MODULES_MAX];
 	unsigned module_count;
+	struct loader_blob video_rom; /* head 0's expansion ROM; len 0: none */
 	bool firmware;                         /* the kernel is a firmware image */
 
 	/* These four together: exit.c reads them as one. */

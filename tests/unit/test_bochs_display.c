@@ -318,13 +318,40 @@ static void test_hostile(void **state)
 	assert_true(shown > 1000);
 }
 
+/* Firmware sizes the expansion ROM, turns it on and copies it; writes do nothing, and behind its end there are ones. */
+static void test_rom(void **state)
+{
+	static uint8_t rom[5000];
+	unsigned slot = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rom); i++)
+		rom[i] = (uint8_t)(i * 7 + i / 256);
+	while (pci.slot[slot] != &dev.pci)
+		slot++;
+	pci_config_write(&pci, slot, 0x30, 4, UINT32_MAX);
+	assert_int_equal(pci_config_read(&pci, slot, 0x30, 4), 0);
+	bochs_display_set_rom(&dev, rom, sizeof(rom));
+	pci_config_write(&pci, slot, 0x30, 4, UINT32_MAX);
+	assert_int_equal(pci_config_read(&pci, slot, 0x30, 4), 0xffffe001);
+	pci_config_write(&pci, slot, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	pci_config_write(&pci, slot, 0x30, 4, 0xf4000001);
+	for (unsigned i = 0; i < sizeof(rom); i += 3)
+		assert_int_equal(bus_read(&bus, BUS_MMIO, 0xf4000000 + i, 1), rom[i]);
+	bus_write(&bus, BUS_MMIO, 0xf4000000, 4, 0);
+	assert_int_equal(bus_read(&bus, BUS_MMIO, 0xf4000000, 4), rom[0] | rom[1] << 8 | rom[2] << 16 | (uint32_t)rom[3] << 24);
+	assert_int_equal(bus_read(&bus, BUS_MMIO, 0xf4000000 + sizeof(rom) - 2, 4), rom[4998] | rom[4999] << 8 | 0xffff0000);
+	assert_int_equal(bus_read(&bus, BUS_MMIO, 0xf4001ff8, 4), UINT32_MAX);
+	assert_false(bus_claimed(&bus, BUS_MMIO, 0xf4002000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_identity, setup), cmocka_unit_test_setup(test_linux, setup),
 		cmocka_unit_test_setup(test_depths, setup),   cmocka_unit_test_setup(test_palette, setup),
 		cmocka_unit_test_setup(test_edid, setup),     cmocka_unit_test_setup(test_ports, setup),
-		cmocka_unit_test_setup(test_hostile, setup),
+		cmocka_unit_test_setup(test_hostile, setup),  cmocka_unit_test_setup(test_rom, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,29 @@ static void test_sizing(void **state)
 	assert_int_equal(in(2, PCI_BAR0, 4), 0xe1000008);
 }
 
+/* The expansion ROM has an enable bit of its own beside the command register's (6.2.5.2). */
+static void test_rom(void **state)
+{
+	(void)state;
+	pci_remove(&pci, 3);
+	fn[1].bar[PCI_ROM] = (struct pci_bar){ .size = 0x10000, .ops = &reg_ops };
+	assert_int_equal(pci_add(&pci, 3, &fn[1]), 0);
+	out(3, 0x30, 4, 0xfffffffe);
+	assert_int_equal(in(3, 0x30, 4), 0xffff0000);
+	out(3, 0x30, 4, 0xf3000001);
+	assert_int_equal(in(3, 0x30, 4), 0xf3000001);
+	assert_false(bus_claimed(&bus, BUS_MMIO, 0xf3000000));
+	out(3, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_true(bus_claimed(&bus, BUS_MMIO, 0xf300ffff));
+	out(3, 0x30, 4, 0xf3000000);
+	assert_false(bus_claimed(&bus, BUS_MMIO, 0xf3000000));
+	out(3, 0x30, 4, 0xf4000001);
+	assert_true(bus_claimed(&bus, BUS_MMIO, 0xf4000000));
+	pci_reset(&pci);
+	assert_int_equal(in(3, 0x30, 4), 0);
+	assert_false(bus_claimed(&bus, BUS_MMIO, 0xf4000000));
+}
+
 static void test_moving(void **state)
 {
 	(void)state;
@@ -238,7 +261,8 @@ static void test_ecam(void **state)
 	assert_int_equal(ram_at[0], 0xd0000000);
 	/* any width, any alignment, over the ends too */
 	for (unsigned n = 0; n < 1000000; n++) {
-		uint32_t at = rng_once_in(&r, 4) ? (rng_below(&r, 40) << 15) + rng_below(&r, 8) + 252 : rng_below(&r, PCI_ECAM_BYTES);
+		uint32_t at =
+			rng_once_in(&r, 4) ? (rng_below(&r, 40) << 15) + rng_below(&r, 8) + 252 : rng_below(&r, PCI_ECAM_BYTES);
 
 		if (rng_next(&r) & 1)
 			bus_write(&bus, BUS_MMIO, ECAM + at, 1u << rng_below(&r, 4), rng_next(&r));
@@ -254,6 +278,7 @@ int main(void)
 		cmocka_unit_test_setup(test_identity, setup), cmocka_unit_test_setup(test_sizing, setup),
 		cmocka_unit_test_setup(test_moving, setup),   cmocka_unit_test_setup(test_contention, setup),
 		cmocka_unit_test_setup(test_noise, setup),    cmocka_unit_test_setup(test_ecam, setup),
+		cmocka_unit_test_setup(test_rom, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
