@@ -38,6 +38,7 @@ int guest_mem_add(struct guest_mem *m, uint64_t gpa, uint64_t len, uint64_t hpa)
 	memmove(&m->slot[i + 1], &m->slot[i], (m->count - i) * sizeof(m->slot[0]));
 	m->slot[i] = (struct mem_slot){ .gpa = gpa, .len = len, .hpa = hpa };
 	m->count++;
+	m->changes++;
 	return 0;
 }
 
@@ -48,6 +49,7 @@ int guest_mem_remove(struct guest_mem *m, uint64_t gpa)
 	if (i == m->count || m->slot[i].gpa != gpa)
 		return -ENOENT;
 	m->count--;
+	m->changes++;
 	memmove(&m->slot[i], &m->slot[i + 1], (m->count - i) * sizeof(m->slot[0]));
 	return 0;
 }

@@ -25,6 +25,7 @@ struct mem_slot {
 
 struct guest_mem {
 	unsigned count;
+	uint32_t changes;		 /* counts slots that came and went */
 	struct mem_slot slot[MEM_SLOTS]; /* sorted by gpa, never overlapping */
 	struct dirty *dirty;		 /* may be NULL (host tests) */
 	struct shadow *shadow;		 /* NULL: no shadow paging */

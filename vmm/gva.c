@@ -48,12 +48,17 @@ struct walk_access gva_access(struct vcpu *v, bool write, bool fetch)
 
 int gva_translate(struct vcpu *v, uint64_t gva, struct walk_access a, uint64_t *gpa)
 {
+	struct gva_memo *memo = gva_memo_of(v->translated, gva, a);
 	struct walk_mem mem = guest_mem_tables(&v->vm->mem);
 	struct walk_mode m;
 	struct walk_result r;
 	int e;
 
 	gva_mode(v, &m);
+	if (gva_memo_holds(memo, &v->vm->mem, &m, gva, a)) {
+		*gpa = memo->gpa | (gva & PAGE_MASK);
+		return 0;
+	}
 	e = guest_walk(&m, &mem, gva, a, true, &r);
 	if (e) {
 		/* Tables in nowhere read as ones on a PC: a present entry with reserved bits. */
@@ -61,6 +66,7 @@ int gva_translate(struct vcpu *v, uint64_t gva, struct walk_access a, uint64_t *
 		return -EFAULT;
 	}
 	*gpa = r.gpa;
+	gva_memo_keep(memo, &v->vm->mem, &m, gva, a, &r);
 	return 0;
 }
 
@@ -153,6 +159,7 @@ size_t gva_fetch(struct vcpu *v, uint8_t *dst, size_t len)
 	bool long_cs = vcpu_mode(v) == INSN_64;
 	uint64_t at = vcpu_rip(v) + (long_cs ? 0 : vcpu_seg(v, SEG_CS)->base), gpa;
 	struct walk_mem mem = guest_mem_tables(&v->vm->mem);
+	const struct gva_memo *memo = gva_memo_of(v->translated, at, a);
 	size_t first = PAGE_SIZE - (at & PAGE_MASK);
 	struct walk_mode m;
 	struct walk_result r;
@@ -163,7 +170,10 @@ size_t gva_fetch(struct vcpu *v, uint8_t *dst, size_t len)
 		first = len;
 	if (gva_translate(v, at, a, &gpa))
 		return 0;
-	physical_copy(v, gpa, dst, first, false);
+	if (memo->format && memo->memory && memo->gpa == (gpa & ~PAGE_MASK)) /* as it was just now found to be */
+		memcpy(dst, memo->memory + (gpa & PAGE_MASK), first);
+	else
+		physical_copy(v, gpa, dst, first, false);
 	if (first == len)
 		return len;
 	/* The next page matters only if the instruction reaches it, which the decoder will say: no fault is queued here. */

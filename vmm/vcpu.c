@@ -113,6 +113,25 @@ void vcpu_skip(struct vcpu *v, unsigned len)
 	}
 }
 
+/* As insn_decode; what was decoded at this RIP before, of the same bytes, is the same. */
+static int decode(struct vcpu *v, struct insn *in, const uint8_t *bytes, size_t n, enum insn_mode mode)
+{
+	unsigned i = vcpu_rip(v) % VCPU_DECODED;
+	struct insn *known = &v->decoded[i].insn;
+	int e;
+
+	if (known->length && n == INSN_MAX && known->mode == mode && !memcmp(v->decoded[i].bytes, bytes, n)) {
+		*in = *known;
+		return 0;
+	}
+	e = insn_decode(in, bytes, n, mode);
+	if (!e && n == INSN_MAX) {
+		memcpy(v->decoded[i].bytes, bytes, n);
+		*known = *in;
+	}
+	return e;
+}
+
 int vcpu_decode(struct vcpu *v, struct insn *in)
 {
 	uint8_t bytes[INSN_MAX];
@@ -126,7 +145,7 @@ int vcpu_decode(struct vcpu *v, struct insn *in)
 	mode = vcpu_mode(v);
 	if (mode == INSN_64 && v->cpu->features.virt == VIRT_SVM)
 		mode = INSN_64_AMD;
-	e = insn_decode(in, bytes, n, mode);
+	e = decode(v, in, bytes, n, mode);
 	if (e == -EFAULT && n < sizeof(bytes)) {
 		/* It goes on in a page that cannot be fetched: that is the fault the guest gets. */
 		base = vcpu_mode(v) == INSN_64 ? 0 : vcpu_seg(v, SEG_CS)->base;

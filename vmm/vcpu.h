@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/decode.h"
+#include "vmm/gva_memo.h"
 #include "vmm/hw/x86.h"
 
 struct cpu;
@@ -166,6 +167,7 @@ enum vmsr { VMSR_STAR, VMSR_LSTAR, VMSR_CSTAR, VMSR_SFMASK, VMSR_KERNEL_GS_BASE,
 	    VMSR_SYSENTER_EIP, VMSR_PAT, VMSR_DEBUGCTL, VMSR_TSC_AUX, VMSR_COUNT };
 
 #define VCPU_TRACE 32
+#define VCPU_DECODED 8u
 
 struct vcpu_trace {
 	uint64_t raw, info1;
@@ -211,6 +213,12 @@ struct vcpu {
 	uint64_t exits[EXIT_KINDS];
 	struct vcpu_trace trace[VCPU_TRACE];
 	unsigned trace_pos;
+
+	struct gva_memo translated[GVA_MEMOS];
+	struct {
+		uint8_t bytes[INSN_MAX];
+		struct insn insn; /* of length 0: there is none */
+	} decoded[VCPU_DECODED]; /* by RIP */
 };
 
 _Static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, cr2) == 128, "vmx_entry.asm and svm_entry.asm");
