@@ -116,7 +116,7 @@ int command_run(int argc, char **argv)
 	}
 	/* Bochs' UART has the speed that the VMM sets; QEMU's sends as fast as it can, so its limit is kept here. */
 	source.rate = m.kind->line_rate ? 0 : o.baud / 10;
-	/* An emulator's CPU is what limits there, whatever its UART's divisor says of its own time. */
+	/* An emulator's CPU is what limits there, so the VMM begins with the codec's fast mode; then what it measures decides. */
 	source.window_rate = o.baud / 10;
 	status = attend(&o, &source, signal_fd);
 	machine_stop(&m);

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stream/choose.h"
 #include "stream/picture.h"
 
 struct dense;
@@ -45,20 +46,22 @@ struct dtx_head {
 	struct scanout so;
 	uint16_t cols, rows; /* tiles */
 	enum dtx_begin begin;
-	uint32_t fresh;	       /* tiles with DTX_NEW */
-	bool later;	       /* there are some with DTX_LATER */
-	bool skipped;	       /* those were passed over by the round at hand */
-	bool urgent;	       /* the round at hand is of little that is new */
-	unsigned held;	       /* datagrams of it so far */
-	uint16_t sorted;       /* rows of tiles that were searched for texture, of a first picture */
-	uint32_t passed;       /* bytes that other heads sent while this one had to wait */
-	bool len_urgent;       /* the complete datagram is of an urgent round */
-	bool open;	       /* a datagram is being built */
-	bool began;	       /* it begins anew */
-	bool preparing;	       /* for that: the codec's reset has begun */
-	uint32_t blackened;    /* and so many pixels of sent are black */
-	uint8_t number;	       /* of the datagram that is being built, or the next */
-	bool known;	       /* it was on at some time, so the far end knows of it */
+	uint32_t fresh;	    /* tiles with DTX_NEW */
+	bool later;	    /* there are some with DTX_LATER */
+	bool skipped;	    /* those were passed over by the round at hand */
+	bool urgent;	    /* the round at hand is of little that is new */
+	unsigned held;	    /* datagrams of it so far */
+	uint16_t sorted;    /* rows of tiles that were searched for texture, of a first picture */
+	uint32_t passed;    /* bytes that other heads sent while this one had to wait */
+	bool len_urgent;    /* the complete datagram is of an urgent round */
+	bool open;	    /* a datagram is being built */
+	bool began;	    /* it begins anew */
+	bool preparing;	    /* for that: the codec's reset has begun */
+	uint32_t blackened; /* and so many pixels of sent are black */
+	uint8_t number;	    /* of the datagram that is being built, or the next */
+	bool known;	    /* it was on at some time, so the far end knows of it */
+	bool fast;	    /* the codec's mode that is best for it; taken when there is something to code */
+	struct choose choose;
 	struct dense_enc *enc; /* these three in the memory that dtx_mode got */
 	uint32_t *sent;	       /* width*height words */
 	uint8_t *flags;	       /* by tile: DTX_LOOK, DTX_NEW, DTX_LATER */
@@ -94,10 +97,12 @@ struct display_tx {
 	struct dtx_packet packet[DTX_PACKETS];
 	uint32_t serial;
 	unsigned turn; /* whose it is */
-	bool fast;     /* the codec's mode, for what begins anew */
+	unsigned last; /* head that dtx_work last worked on */
+	bool coded;    /* and it did not only look for what changed */
+	bool fast;     /* the codec's mode that a new far end begins with */
 	bool echo;     /* the owner's: an input was given a moment ago, so what changes little may be its echo */
 	/* counters, since the beginning */
-	uint64_t slices, tiles_sent, tiles_bytes, datagrams, again, begins, breaks;
+	uint64_t slices, tiles_sent, tiles_bytes, datagrams, again, begins, breaks, changes;
 };
 
 /** Bytes of memory that dtx_mode needs for a mode of that size. */
@@ -125,9 +130,10 @@ int dtx_pan(struct display_tx *tx, unsigned head, const struct scanout *so);
 void dtx_damage(struct display_tx *tx, unsigned head, uint64_t offset, uint64_t len);
 
 /**
- * A new far end: every head that ever was on begins anew. What is in flight is forgotten: answers for it are ignored.
+ * A new far end: every head that ever was on begins anew, in the codec's mode that tx->fast says. What is in flight is forgotten:
+ * answers for it are ignored.
  */
-void dtx_reset(struct display_tx *tx);
+void dtx_reset(struct display_tx *tx, uint64_t now_ns);
 
 enum dtx_status {
 	DTX_IDLE,    /* nothing is to be done */
@@ -150,6 +156,20 @@ size_t dtx_take(struct display_tx *tx, uint8_t *buf, struct dtx_cookie *cookie);
 
 /** The far end has (ok) or has not (!ok) taken what the cookie names. */
 void dtx_answer(struct display_tx *tx, const struct dtx_cookie *cookie, bool ok);
+
+/** The last dtx_work took so long. */
+void dtx_spent(struct display_tx *tx, uint64_t ns);
+
+/**
+ * Looks whether the codec's other mode were better for a head by now, and takes it with the head's next datagram; the picture stays
+ * as it is. To be called every few milliseconds.
+ * @rate   the line's, in bytes a second; 0: not known
+ * @share  of the CPU's time that there is for dtx_work, in 1/1000
+ */
+void dtx_choose(struct display_tx *tx, uint32_t rate, unsigned share, uint64_t now_ns);
+
+/** Which heads are in the codec's fast mode, bit by bit. */
+unsigned dtx_fast(const struct display_tx *tx);
 
 /** True when there is nothing to look at, code or begin. in_flight: also nothing unanswered. */
 bool dtx_idle(const struct display_tx *tx, bool in_flight);

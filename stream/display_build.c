@@ -19,7 +19,7 @@ static size_t put16(uint8_t *out, unsigned v)
  * A head that begins anew gets ready for it, step by step: the picture is black, unless it is kept, and the codec has learnt
  * nothing. False when it is ready.
  */
-static bool prepare(struct display_tx *tx, struct dtx_head *h)
+static bool prepare(struct dtx_head *h)
 {
 	uint32_t all = (uint32_t)h->so.width * h->so.height, n = all - h->blackened;
 
@@ -30,7 +30,7 @@ static bool prepare(struct display_tx *tx, struct dtx_head *h)
 		return true;
 	}
 	if (!h->preparing)
-		dense_enc_reset_begin(h->enc, tx->fast ? MODE_FAST : MODE_DENSE, h->sent, h->flags, h->so.width, h->so.height);
+		dense_enc_reset_begin(h->enc, h->fast ? MODE_FAST : MODE_DENSE, h->sent, h->flags, h->so.width, h->so.height);
 	h->preparing = true;
 	return dense_reset_step(&h->enc->d);
 }
@@ -76,6 +76,7 @@ static void close_datagram(struct display_tx *tx, struct dtx_head *h, unsigned h
 	if (!h->began)
 		h->out[1] |= (uint8_t)head;
 	h->len = h->header + n;
+	choose_note(&h->choose, 0, h->len, dtx_is_on(h) ? h->enc->d.touch.tiles : 0);
 	h->len_urgent = h->urgent && !h->began;
 	if (++h->held >= DTX_HOLD)
 		h->urgent = false;
@@ -83,6 +84,23 @@ static void close_datagram(struct display_tx *tx, struct dtx_head *h, unsigned h
 		tx->tiles_sent += h->enc->d.touch.tiles;
 		h->enc->d.touch.tiles = 0;
 	}
+}
+
+/*
+ * Between two datagrams a head may go on in the codec's other mode. The far end keeps the picture and takes what is on its way
+ * first, as that beginning has its number after it; here what was still to be coded is put off.
+ */
+static void change_mode(struct display_tx *tx, struct dtx_head *h)
+{
+	if (h->begin != DTX_GO_ON || !dtx_is_on(h) || h->fast == (h->enc->d.mode == MODE_FAST))
+		return;
+	if (!dense_enc_idle(h->enc)) {
+		dense_enc_break(h->enc);
+		dtx_put_off(h);
+	}
+	h->begin = DTX_KEEP;
+	h->preparing = false;
+	tx->changes++;
 }
 
 /* A slice of a round, or of what comes before one. */
@@ -104,7 +122,10 @@ static enum dense_status work_on_round(struct display_tx *tx, struct dtx_head *h
 	} else {
 		dtx_put_off_new(h);
 	}
-	return dense_enc_work(h->enc, 1);
+	enum dense_status status = dense_enc_work(h->enc, 1);
+
+	tx->coded |= h->enc->stage != ENC_IDLE && h->enc->stage != ENC_DIFF;
+	return status;
 }
 
 /* Works on one head; returns the slices that are left. Less than all were used only if a datagram is complete or nothing is to be
@@ -118,7 +139,8 @@ static unsigned work_head(struct display_tx *tx, unsigned head, size_t cap, unsi
 
 		slices--;
 		if (!h->open) {
-			if ((h->begin == DTX_PICTURE || h->begin == DTX_KEEP) && prepare(tx, h))
+			change_mode(tx, h);
+			if ((h->begin == DTX_PICTURE || h->begin == DTX_KEEP) && prepare(h))
 				continue;
 			open_datagram(tx, h, head, cap);
 			continue;
@@ -133,7 +155,7 @@ static unsigned work_head(struct display_tx *tx, unsigned head, size_t cap, unsi
 
 enum dtx_status dtx_work(struct display_tx *tx, size_t cap, unsigned slices)
 {
-	for (;;) {
+	for (tx->coded = false;;) {
 		unsigned head = dtx_pick(tx, false);
 
 		if (head == DISPLAY_HEADS)
@@ -143,7 +165,7 @@ enum dtx_status dtx_work(struct display_tx *tx, size_t cap, unsigned slices)
 		if (!slices)
 			return DTX_WORKING;
 		slices = work_head(tx, head, cap, slices);
-		tx->turn = head;
+		tx->turn = tx->last = head;
 	}
 }
 

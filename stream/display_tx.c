@@ -39,6 +39,7 @@ static void begin_anew(struct display_tx *tx, unsigned head, enum dtx_begin begi
 	for (unsigned i = 0; i < DTX_PACKETS; i++)
 		if (tx->packet[i].head == head)
 			tx->packet[i].serial = 0;
+	h->fast = h->known ? h->fast : tx->fast;
 	h->known = true;
 	h->begin = begin;
 	h->preparing = false;
@@ -170,11 +171,13 @@ void dtx_damage(struct display_tx *tx, unsigned head, uint64_t offset, uint64_t 
 		mark(h, tile);
 }
 
-void dtx_reset(struct display_tx *tx)
+void dtx_reset(struct display_tx *tx, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
 		struct dtx_head *h = &tx->head[i];
 
+		h->fast = tx->fast;
+		choose_init(&h->choose, now_ns);
 		if (!h->known)
 			continue;
 		begin_anew(tx, i, dtx_is_on(h) ? DTX_PICTURE : DTX_OFF);
@@ -201,6 +204,32 @@ void dtx_answer(struct display_tx *tx, const struct dtx_cookie *cookie, bool ok)
 	begin_anew(tx, p->head, dtx_is_on(h) ? DTX_PICTURE : DTX_OFF);
 	if (dtx_is_on(h))
 		mark_all(h);
+}
+
+void dtx_spent(struct display_tx *tx, uint64_t ns)
+{
+	if (tx->coded)
+		choose_note(&tx->head[tx->last].choose, ns, 0, 0);
+}
+
+void dtx_choose(struct display_tx *tx, uint32_t rate, unsigned share, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
+		struct dtx_head *h = &tx->head[i];
+
+		/* What is measured is of the mode that it is in. */
+		if (dtx_is_on(h) && h->begin == DTX_GO_ON && h->fast == (h->enc->d.mode == MODE_FAST))
+			h->fast ^= choose_other(&h->choose, h->fast, rate, share ? share : 1, now_ns);
+	}
+}
+
+unsigned dtx_fast(const struct display_tx *tx)
+{
+	unsigned fast = 0;
+
+	for (unsigned i = 0; i < DISPLAY_HEADS; i++)
+		fast |= (unsigned)(dtx_is_on(&tx->head[i]) && tx->head[i].fast) << i;
+	return fast;
 }
 
 bool dtx_idle(const struct display_tx *tx, bool in_flight)

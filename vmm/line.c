@@ -23,6 +23,7 @@
 #define LINE_IDLE_SLICE 65536
 #define LINE_TEXT_NS 2000000ull   /* the guest's text is collected this long, so that frames are not of one byte */
 #define LINE_FAST_WINDOW 32768    /* a host lets a quarter of a second of its line be in flight: from 1.3 Mbaud on the CPU is what limits */
+#define LINE_CHOOSE_NS 50000000ull
 #define LINE_ECHO_NS 250000000ull /* so long after an input its echo is waited for */
 #define LINE_ECHO_FRAME_NS 4000000ull /* and heads are looked at this often */
 #define LINE_STALL_NS 2000000000ull /* a host that took nothing for this long does not hold the guest's COM1 up */
@@ -39,6 +40,7 @@ static struct {
 	size_t chunk_len, chunk_pos;
 	uint8_t plain[LINE_PLAIN];
 	uint32_t plain_head, plain_tail;
+	uint64_t chosen_ns, chosen_busy; /* when the codec's modes were last chosen, and how long the guest had been busy by then */
 	uint64_t next_frame_ns, echo_until_ns, text_ns, progress_ns;
 	uint32_t progress_settled;
 	enum {
@@ -103,8 +105,8 @@ static void on_connected(void *arg)
 	line.next_frame_ns = 0;
 	line.progress_ns = time_ns();
 	line.ready = false;
-	line.tx.fast = line.link.window >= LINE_FAST_WINDOW;
-	dtx_reset(&line.tx);
+	line.tx.fast = line.link.window >= LINE_FAST_WINDOW; /* at first; then by what is measured */
+	dtx_reset(&line.tx, line.progress_ns);
 	log_debug("a host attached (session %llu)", (unsigned long long)line.link.sessions);
 	if (line.vm && line.vm->ended)
 		control_announce_end(line.vm);
@@ -176,12 +178,15 @@ static void on_jumped(void *arg, enum link_stream s, uint32_t lost)
 /* Codes until a datagram is complete, there is nothing to do, or this pump's time is over. */
 static void encode(void)
 {
-	uint64_t begin = time_ns(), now = begin;
+	uint64_t begin = time_ns(), now = begin, was;
 	enum dtx_status status = DTX_WORKING;
 
-	for (; !line.ready && status == DTX_WORKING && now < line.encode_until; now = time_ns()) {
+	while (!line.ready && status == DTX_WORKING && now < line.encode_until) {
 		status = dtx_work(&line.tx, link_body(&line.link), 1);
 		line.ready = status == DTX_READY;
+		was = now;
+		now = time_ns();
+		dtx_spent(&line.tx, now - was);
 	}
 	pace_use(&line.pace, now - begin);
 }
@@ -329,6 +334,21 @@ static bool progressing(uint64_t now)
 	return now - line.progress_ns < LINE_STALL_NS;
 }
 
+/* The codec's mode for each head, by the line's rate, and by what of the CPU's time there was for coding since this was asked last. */
+static void choose_modes(uint64_t now)
+{
+	uint64_t elapsed = now - line.chosen_ns, busy = line.pace.busy - line.chosen_busy;
+	uint32_t rate = link_rate(&line.link);
+
+	if (elapsed < LINE_CHOOSE_NS)
+		return;
+	busy = busy < elapsed ? busy * 1000 / elapsed : 1000;
+	/* A host's window is a quarter of a second of its line, as far as it knows. */
+	dtx_choose(&line.tx, rate ? rate : 4 * line.link.window, (unsigned)(1000 - busy * (100 - line.pace.share) / 100), now);
+	line.chosen_ns = now;
+	line.chosen_busy = line.pace.busy;
+}
+
 void line_pump(bool idle)
 {
 	uint64_t now = time_ns();
@@ -343,6 +363,7 @@ void line_pump(bool idle)
 	}
 	if (line.link.up && now >= line.next_frame_ns) {
 		line.tx.echo = now < line.echo_until_ns;
+		choose_modes(now);
 		line_refresh();
 		line.ready = false; /* something else may be more urgent now */
 		line.next_frame_ns = now + (line.tx.echo ? LINE_ECHO_FRAME_NS : LINE_FRAME_NS);
@@ -462,13 +483,13 @@ size_t line_stats(char *buf, size_t size)
 
 	return (size_t)snprintf(
 		buf, size,
-		"\"codec_fast\":%u,\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"guest_busy_ns\":%llu,\"encode_share\":%u,"
+		"\"codec_fast\":%u,\"codec_changes\":%llu,\"encode_ns\":%llu,\"encode_busy_ns\":%llu,\"guest_busy_ns\":%llu,\"encode_share\":%u,"
 		"\"encode_taken_permille\":%u,\"encode_slices\":%llu,"
 		"\"tiles_sent\":%llu,\"tile_bytes\":%llu,\"datagrams\":%llu,\"datagrams_again\":%llu,\"beginnings\":%llu,\"breaks\":%llu,"
 		"\"line_tx_bytes\":%llu,\"line_rx_bytes\":%llu,\"line_tx_frames\":%llu,\"line_rx_frames\":%llu,"
 		"\"line_rx_bad\":%llu,\"line_lost_frames\":%llu,\"line_sessions\":%llu,\"uart_errors\":%llu,"
 		"\"bytes\":{\"control\":%llu,\"log\":%llu,\"serial\":%llu,\"display\":%llu,\"other\":%llu}",
-		line.tx.fast, (unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy,
+		dtx_fast(&line.tx), (unsigned long long)tx->changes, (unsigned long long)line.pace.used, (unsigned long long)line.pace.used_busy,
 		(unsigned long long)line.pace.busy, line.pace.share, pace_taken(&line.pace), (unsigned long long)tx->slices, (unsigned long long)tx->tiles_sent, (unsigned long long)tx->tiles_bytes,
 		(unsigned long long)tx->datagrams, (unsigned long long)tx->again, (unsigned long long)tx->begins, (unsigned long long)tx->breaks,
 		(unsigned long long)l->tx_bytes, (unsigned long long)l->rx_bytes, (unsigned long long)l->tx_frames,

@@ -150,7 +150,7 @@ static void on_answer(void *arg, const struct dtx_cookie *cookie, bool ok)
 static void on_connected(void *arg)
 {
 	(void)arg;
-	dtx_reset(&v.tx);
+	dtx_reset(&v.tx, 0);
 }
 
 static void on_disconnected(void *arg, unsigned reason)

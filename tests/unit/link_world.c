@@ -56,7 +56,7 @@ static void vmm_connected(void *arg)
 {
 	struct world *w = arg;
 
-	dtx_reset(&w->tx);
+	dtx_reset(&w->tx, w->now * 1000);
 	for (unsigned s = 0; s < LINK_STREAMS; s++)
 		memset(&w->from_host[s], 0, sizeof(w->from_host[s]));
 	assert_int_equal(w->vmm.inflight, 0);

@@ -215,7 +215,9 @@ static void test_random(void **state)
 				else if (what < 5)
 					random_pan(&w);
 				else if (what == 5)
-					dtx_reset(&w.tx);
+					dtx_reset(&w.tx, 0);
+				else if (what < 8)
+					w.tx.head[rng_below(&w.r, HEADS)].fast ^= !rng_once_in(&w.r, 3);
 				else if (what < 80)
 					random_write(&w);
 				else if (what < 150)
@@ -226,6 +228,56 @@ static void test_random(void **state)
 			run_until_idle(&w);
 			check_pictures(&w);
 		}
+		teardown(&w);
+	}
+}
+
+static void expect_small(void *arg, unsigned head, bool resized, unsigned x0, unsigned y0, unsigned x1, unsigned y1)
+{
+	(void)arg;
+	(void)head;
+	assert_false(resized);
+	assert_false(x0 == 0 && y0 == 0 && x1 == SIDE && y1 == SIDE);
+}
+
+/* The codec's mode changes under way: nothing is drawn twice, the picture is never black, and stays exact. */
+static void test_mode_changes(void **state)
+{
+	static struct world w;
+	uint64_t begins;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		setup(&w, seed);
+		assert_int_equal(set_mode(&w, 1, SIDE, SIDE, 0, SIDE * 4), 0);
+		rng_fill(&w.r, w.memory[1], SIDE * 4 * 50); /* noise above, and below */
+		for (unsigned i = 60; i < 200; i++)
+			memset(w.memory[1] + i * SIDE * 4, (int)(i * i), SIDE * 2);
+		run_until_idle(&w);
+		check_pictures(&w);
+		w.loss = seed & 1 ? 5 : 0;
+		w.rx.changed = expect_small;
+		begins = w.tx.begins;
+		for (unsigned change = 1; change <= 6; change++) {
+			uint32_t at = SIDE * 4 * (20 + rng_below(&w.r, 100));
+
+			/* While a round is under way. */
+			memset(w.memory[1] + at, (int)change * 40, SIDE * 4 * 20);
+			dtx_damage(&w.tx, 1, at, SIDE * 4 * 20);
+			for (unsigned n = rng_below(&w.r, 60); n--;) {
+				build(&w);
+				arrive(&w);
+			}
+			w.tx.head[1].fast ^= true;
+			w.memory[1][at] ^= 0xff;
+			dtx_damage(&w.tx, 1, at, 1);
+			run_until_idle(&w);
+			check_pictures(&w);
+			assert_int_equal(w.tx.changes, change);
+			assert_int_equal(w.tx.begins - begins, change);
+			assert_int_equal(dtx_fast(&w.tx), (change & 1) << 1);
+		}
+		w.rx.changed = NULL;
 		teardown(&w);
 	}
 }
@@ -397,7 +449,7 @@ static void test_bad_modes(void **state)
 	assert_int_equal(dtx_mode(&tx, 0, &so, room, SIZE_MAX), -EINVAL);
 	so.width = so.height = DISPLAY_MAX_SIDE;
 	assert_int_equal(dtx_mode(&tx, 0, &so, room, SIZE_MAX), -EINVAL);
-	dtx_reset(&tx);
+	dtx_reset(&tx, 0);
 	assert_true(dtx_idle(&tx, true)); /* it never was on, so there is nothing to tell */
 
 	/* An error turns a head off that was on, and the far end is told, however often that is lost. */
@@ -609,7 +661,7 @@ static void test_receiver(void **state)
 	assert_int_equal(drx_datagram(&w.rx, body[0], len[0] + 2), -EBADMSG);
 	len[0] = changed_datagram(&w, 9, body[0]);
 	assert_int_equal(drx_datagram(&w.rx, body[0], len[0]), -EAGAIN);
-	dtx_reset(&w.tx);
+	dtx_reset(&w.tx, 0);
 	run_until_idle(&w);
 	check_pictures(&w);
 	teardown(&w);
@@ -688,6 +740,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_mode_changes),
 		cmocka_unit_test(test_damage_exact),
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_beginning_is_bounded),

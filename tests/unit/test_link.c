@@ -201,7 +201,7 @@ static void test_vmm_restarts(void **state)
 	(void)state;
 	world_connect(w, 64, 64);
 	world_start_vmm(w, 10000);
-	dtx_reset(&w->tx);
+	dtx_reset(&w->tx, w->now * 1000);
 	link_ping(&w->host);
 	for (int i = 0; i < 10; i++)
 		world_step(w);
