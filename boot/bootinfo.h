@@ -48,8 +48,10 @@ struct boot_info {
  */
 int bootinfo_read(struct boot_info *bi, uint32_t magic, uint64_t addr, const char **why);
 
-/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= share= log= wait=; for tests
- * canary= failalloc=). */
+#define UART_CLOCK 1843200 /* Hz: what a PC's UART divides */
+
+/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= uart-clock= share= log= wait=; for
+ * tests canary= failalloc=). */
 struct boot_options {
 	char paging[16], dirty[16], heads[256], log[16];
 	char wait[16];	     /* "host": the guest starts when a host attaches; "no" */
@@ -58,7 +60,8 @@ struct boot_options {
 	uint32_t memory_mib; /* guest RAM, 0: default */
 	uint32_t cpus;
 	uint16_t port;	/* UART's I/O port, default 0x3f8 */
-	uint32_t baud;	/* default 115200 */
+	uint32_t baud;	/* where sessions begin; default 115200 */
+	uint32_t uart_clock; /* Hz that the UART divides; default UART_CLOCK */
 	uint32_t share; /* of a busy guest's time, for the display's encoder: percent, default 25 */
 };
 

@@ -83,7 +83,8 @@ static const struct option {
 	{ "memory", NUMBER, FIELD(memory_mib), "1 to 1048576 MiB", 1, 1048576 },
 	{ "cpus", NUMBER, FIELD(cpus), "1 to 64", 1, 64 },
 	{ "port", NUMBER, FIELD(port), "an I/O port, 0x100 to 0xfff8", 0x100, 0xfff8 },
-	{ "baud", NUMBER, FIELD(baud), "50 to 115200", 50, 115200 },
+	{ "baud", NUMBER, FIELD(baud), "50 to 4000000", 50, 4000000 },
+	{ "uart-clock", NUMBER, FIELD(uart_clock), "1000000 to 64000000 Hz", 1000000, 64000000 },
 	{ "share", NUMBER, FIELD(share), "1 to 100 percent", 1, 100 },
 #undef FIELD
 };
@@ -128,7 +129,7 @@ static int parse_word(struct boot_options *o, const char *word, unsigned *seen, 
 		return -EINVAL;
 	}
 	snprintf(problem, sizeof(problem),
-		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= share= log= wait= canary= failalloc=",
+		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= uart-clock= share= log= wait= canary= failalloc=",
 		 word);
 	return -EINVAL;
 }
@@ -152,6 +153,7 @@ int bootinfo_options(const char *cmdline, struct boot_options *o, const char **w
 		.cpus = 1,
 		.port = 0x3f8,
 		.baud = 115200,
+		.uart_clock = UART_CLOCK,
 		.share = 25,
 	};
 	unsigned seen = 0;

@@ -53,7 +53,7 @@ static void start_log(void)
 {
 	static const char banner[] =
 		"\nTessera " TESSERA_VERSION ": a microhypervisor that streams its guest's screens over this line.\n";
-	uart_init(0x3f8, 115200);
+	uart_init(0x3f8, 115200, UART_CLOCK);
 	log_set_sink(uart_write_wait);
 	uart_write_wait(banner, sizeof(banner) - 1);
 }
@@ -68,15 +68,17 @@ static void read_options(void)
 		if (!strcmp(boot_options.log, levels[i]))
 			log_set_level((enum log_level)i);
 	}
-	if (boot_options.port == 0x3f8 && boot_options.baud == 115200)
+	if (boot_options.port == 0x3f8 && boot_options.baud == 115200 && boot_options.uart_clock == UART_CLOCK)
 		return;
 	uart_drain();
-	if (uart_init(boot_options.port, boot_options.baud)) {
-		uart_init(0x3f8, 115200);
-		log_error("no UART answers at port=0x%x, or not at baud=%u: staying at 0x3f8 and 115200", boot_options.port,
-			  boot_options.baud);
+	if (uart_init(boot_options.port, boot_options.baud, boot_options.uart_clock)) {
+		uart_init(0x3f8, 115200, UART_CLOCK);
+		log_error("no UART answers at port=0x%x, or it has no divisor for baud=%u at uart-clock=%u: staying at 0x3f8 and "
+			  "115200",
+			  boot_options.port, boot_options.baud, boot_options.uart_clock);
 		boot_options.port = 0x3f8;
 		boot_options.baud = 115200;
+		boot_options.uart_clock = UART_CLOCK;
 	}
 }
 

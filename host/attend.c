@@ -321,6 +321,7 @@ int attend(const struct options *o, const struct attend_source *source, int sign
 	a->status = EXIT_TOOL;
 	line_init(&a->line, source->line_fd, source->rate, &o->faults);
 	session_init(&a->session, &attend_session_ops, a, session_window(source->window_rate));
+	link_baud_init(&a->session.link, source->baud, source->bauds);
 	if (a->player)
 		session_play(&a->session, 0);
 	attend_set_phase(a, machine ? PHASE_CONNECT : PHASE_HELLO,

@@ -64,6 +64,7 @@ struct attend_source {
 	struct player *player;	 /* an open recording, or NULL */
 	uint32_t rate;		 /* the line's limit in bytes a second that we have to keep, 0 for none */
 	uint32_t window_rate;	 /* how fast the line is, 0: fast */
+	uint32_t baud, bauds;	 /* a tty's rate, and of link_bauds those that it can be raised to; 0: not for us to change */
 };
 
 /** Runs a session to its end. Returns the exit status of the tool. Everything but the machine and the player is closed. */

@@ -41,7 +41,8 @@ static int find_speed(uint32_t baud, speed_t *code)
 	return -EINVAL;
 }
 
-static int set_tty(int fd, speed_t code)
+/* when: as tcsetattr has it. */
+static int set_tty(int fd, speed_t code, int when)
 {
 	struct termios t, is;
 
@@ -52,13 +53,31 @@ static int set_tty(int fd, speed_t code)
 	t.c_cflag |= CLOCAL | CREAD;
 	t.c_cc[VMIN] = 1;
 	t.c_cc[VTIME] = 0;
-	if (cfsetispeed(&t, code) != 0 || cfsetospeed(&t, code) != 0 || tcsetattr(fd, TCSANOW, &t) != 0)
+	if (cfsetispeed(&t, code) != 0 || cfsetospeed(&t, code) != 0 || tcsetattr(fd, when, &t) != 0)
 		return -errno;
 	/* tcsetattr succeeds when any part could be set, so look at the part that matters. */
 	if (tcgetattr(fd, &is) != 0 || cfgetospeed(&is) != code)
 		return -EINVAL;
-	tcflush(fd, TCIOFLUSH);
 	return 0;
+}
+
+int line_set_baud(int fd, uint32_t baud)
+{
+	speed_t code;
+
+	return find_speed(baud, &code) < 0 ? -EINVAL : set_tty(fd, code, TCSADRAIN);
+}
+
+uint32_t line_bauds(int fd, uint32_t baud, uint32_t most)
+{
+	uint32_t can = 0;
+	speed_t code;
+
+	for (unsigned i = 0; i < LINK_BAUDS; i++)
+		if (link_bauds[i] > baud && link_bauds[i] <= most && find_speed(link_bauds[i], &code) == 0 &&
+		    set_tty(fd, code, TCSANOW) == 0)
+			can |= 1u << i;
+	return line_set_baud(fd, baud) < 0 ? 0 : can;
 }
 
 static int open_tty(const char *path, uint32_t baud)
@@ -83,9 +102,11 @@ static int open_tty(const char *path, uint32_t baud)
 	} else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		say("%s: another program uses it", path);
 	} else {
-		err = set_tty(fd, code);
-		if (!err)
+		err = set_tty(fd, code, TCSANOW);
+		if (!err) {
+			tcflush(fd, TCIOFLUSH);
 			return fd;
+		}
 		say("%s: cannot be set to %u baud 8N1: %s", path, baud, strerror(-err));
 	}
 	close(fd);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "host/say.h"
+#include "host/session.h"
 
 #define READ_MAX 16384
 #define GATHER_BYTES 64
@@ -69,6 +70,22 @@ static void fill(struct line *l, struct link *link, uint64_t now)
 	}
 }
 
+/* The link wants another rate, and all that it had to say at the old one was written. */
+static void set_baud(struct line *l, struct link *link)
+{
+	uint32_t baud = link_baud_wanted(link);
+
+	if (!baud || l->out_pos < l->out_len)
+		return;
+	if (line_set_baud(l->fd, baud) == 0) {
+		say_more("the line runs at %u baud", baud);
+		link->my_window = session_window(baud / 10);
+		link_baud_set(link, true, now_us());
+	} else {
+		link_baud_set(link, false, now_us());
+	}
+}
+
 void line_prepare(struct line *l, struct link *link, struct pollset *p, bool hold)
 {
 	uint64_t now = now_us();
@@ -78,6 +95,7 @@ void line_prepare(struct line *l, struct link *link, struct pollset *p, bool hol
 		return;
 	earn(l, now);
 	fill(l, link, now);
+	set_baud(l, link);
 	want_rx = !hold;
 	want_tx = l->out_pos < l->out_len;
 	pollset_add(p, l->fd,

@@ -38,6 +38,15 @@ void line_close(struct line *l);
  */
 int line_open(const char *device, uint32_t baud);
 
+/**
+ * Which of link_bauds a tty can be set to, a bit each: those that its driver takes, above baud and up to most. It is left at baud.
+ * Only before anything is sent.
+ */
+uint32_t line_bauds(int fd, uint32_t baud, uint32_t most);
+
+/** Sets a tty's rate when all that was written is out. Returns 0 or a negative errno. */
+int line_set_baud(int fd, uint32_t baud);
+
 /** True for unix: and tcp: devices, which have no speed of their own. */
 bool line_is_socket(const char *device);
 

@@ -73,6 +73,8 @@ static char *vmm_command_line(const struct options *o)
 		    o->cpus);
 	if (o->baud)
 		text_printf(&t, " baud=%u", o->baud);
+	if (o->baud > PC_BAUD) /* an emulated UART has the clock that it is said to have */
+		text_printf(&t, " uart-clock=%u", o->baud * 16);
 	if (o->encode_share)
 		text_printf(&t, " share=%u", o->encode_share);
 	if (o->verbose)

@@ -8,6 +8,8 @@
 #include "host/child.h"
 #include "host/options.h"
 
+#define PC_BAUD 115200u /* what a PC's UART does at most */
+
 /* A file that the boot loader loads for the VMM: the guest, then its modules. Linked as boot/NAME in the run's directory. */
 struct boot_file {
 	char *name;   /* harmless to all loaders, and the only one of its name */

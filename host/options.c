@@ -26,6 +26,7 @@ enum {
 	OPT_VMM,
 	OPT_SPEED,
 	OPT_WAIT,
+	OPT_MAX_BAUD,
 };
 
 static const struct argp_option machine_options[] = {
@@ -163,6 +164,7 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option view_options[] = {
+	{ "max-baud", OPT_MAX_BAUD, "N", 0, "raise a serial port to this speed at most, where the VMM can (4000000)", 1 },
 	{ "wait", OPT_WAIT, NULL, 0, "where another host has the line, wait until it leaves", 1 },
 	{ 0 },
 };
@@ -171,10 +173,11 @@ static error_t view_parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
 
-	if (key != OPT_WAIT)
-		return top_parse(key, arg, state, 2);
-	o->wait = true;
-	return 0;
+	switch (key) {
+	case OPT_MAX_BAUD: return options_number("max-baud", arg, 300, 4000000, &o->max_baud);
+	case OPT_WAIT: o->wait = true; return 0;
+	default: return top_parse(key, arg, state, 2);
+	}
 }
 
 static const struct argp_option replay_options[] = {
@@ -268,7 +271,7 @@ int options_parse(const struct argp *argp, const char *name, int argc, char **ar
 static void set_defaults(struct options *o)
 {
 	*o = (struct options){
-		.machine = "auto", .paging = "hap", .dirty = "auto", .memory_mib = 128, .cpus = 1, .serial = "stdio", .speed = 1
+		.machine = "auto", .paging = "hap", .dirty = "auto", .memory_mib = 128, .cpus = 1, .serial = "stdio", .speed = 1, .max_baud = 4000000
 	};
 	strcpy(o->listen_addr, "127.0.0.1");
 	o->heads.count = 1;

@@ -48,7 +48,8 @@ struct options {
 	bool verbose, qemu_exit;
 	bool wait; /* view: until another host leaves the line */
 	enum crash_kind on_crash;
-	uint32_t baud; /* 0: the machine's own */
+	uint32_t baud;	   /* 0: the machine's own */
+	uint32_t max_baud; /* view: a tty is raised to this at most */
 	struct fault_rates faults;
 	uint64_t timeout_us; /* 0: none */
 	double speed;	     /* replay: 1 as it was, 0 as fast as can be */

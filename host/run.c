@@ -106,6 +106,10 @@ int command_run(int argc, char **argv)
 	if (signal_fd < 0)
 		return EXIT_TOOL;
 	err = machine_find(&m, &o);
+	if (!err && m.kind->line_rate && o.baud > PC_BAUD) {
+		say("--baud %u: the UART of %s does %u at most", o.baud, m.kind->name, PC_BAUD);
+		err = EXIT_USAGE;
+	}
 	if (!err)
 		err = machine_start(&m);
 	if (err) {

@@ -181,8 +181,12 @@ static void begin(struct session *s, uint32_t nonce)
 		[LINK_INPUT] = { .buf = s->ring[2], .size = SESSION_RING },
 	};
 
+	struct link_baud baud = s->link.baud;
+
 	session_expire(s, true);
 	link_init(&s->link, LINK_HOST, &link_ops, s, rings, nonce, s->window);
+	s->link.baud = baud;
+	link_baud_again(&s->link);
 }
 
 void session_restart(struct session *s)

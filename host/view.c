@@ -25,6 +25,10 @@ int command_view(int argc, char **argv)
 	if (source.line_fd < 0)
 		return EXIT_TOOL;
 	source.rate = line_is_socket(o.guest) ? o.baud / 10 : 0;
+	if (!line_is_socket(o.guest)) {
+		source.baud = o.baud ? o.baud : TTY_BAUD;
+		source.bauds = line_bauds(source.line_fd, source.baud, o.max_baud);
+	}
 	source.window_rate = line_is_socket(o.guest) ? source.rate : (o.baud ? o.baud : TTY_BAUD) / 10;
 	status = attend(&o, &source, signal_fd);
 	child_cleanup();

@@ -75,6 +75,13 @@ void link_session_end(struct link *l)
 	drop_inflight(l);
 }
 
+void link_end_by(struct link *l, unsigned reason)
+{
+	link_session_end(l);
+	if (l->ops->disconnected)
+		l->ops->disconnected(l->arg, reason);
+}
+
 void link_session_begin(struct link *l)
 {
 	l->up = true;
@@ -85,6 +92,7 @@ void link_session_begin(struct link *l)
 	l->rx_map = 0;
 	l->rto_us = RTO_FIRST_US;
 	link_rate_begin(l);
+	link_baud_begin(l);
 	l->told = l->rx_offset[LINK_SERIAL] + link_serial_room(l);
 	l->sessions++;
 	if (l->ops->connected)
@@ -108,7 +116,7 @@ void link_more(struct link *l)
 
 bool link_knock(struct link *l, uint32_t nonce, uint64_t now_us)
 {
-	bool first = !l->knock_us || now_us - l->knocked_us > LINK_CLAIM_US, lives = l->host_us >= l->knock_us;
+	bool first = !l->knock_us || now_us - l->knocked_us > LINK_CLAIM_US, lives = l->heard_us >= l->knock_us;
 
 	if (!l->up)
 		return true;

@@ -9,11 +9,14 @@
  *   ACK      both          u16 next (every sequenced frame before it is settled), u64 map (bit i: frame next-1-i was accepted),
  *                          u32 window in bytes, and u32 limit of a receiver whose room has bounds
  *   PING     both          u16 next: the sequence number the sender would use next; the receiver settles all before it, sends ACK
- *   BYE      both          u8 reason, u32 nonce: the session with this nonce ends in order; the VMM goes back to waiting for a
- * HELLO. Also, with nonce 0, the VMM's answer to frames that belong to no session (it was started anew), so that their sender
- * learns of it TAKEN    VMM -> host   u32 nonce: the answer to a HELLO with this nonce, while another host has the line DISPLAY VMM
- * -> host   a display datagram (display.h) STREAM   both          u8 stream (| LINK_JUMP), u32 offset, bytes: a piece of an
- * endless, reliable byte stream. LINK_JUMP: what stood before offset is gone (the ring ran over), so the receiver goes on here
+ *   BYE      both          u8 reason, u32 nonce: the session with this nonce ends in order; the VMM waits for a HELLO again. Also,
+ *                          with nonce 0, the VMM's answer to frames that belong to no session (it was started anew), so that
+ *                          their sender learns of it
+ *   TAKEN    VMM -> host   u32 nonce: the answer to a HELLO with this nonce, while another host has the line
+ *   BAUD     both          u8 step and what belongs to it: the line's rate is raised before a session (link_baud.c)
+ *   DISPLAY  VMM -> host   a display datagram (display.h)
+ *   STREAM   both          u8 stream (| LINK_JUMP), u32 offset, bytes: a piece of an endless, reliable byte stream. LINK_JUMP: what
+ *                          stood before offset is gone (the ring ran over), so the receiver goes on here
  *
  * One loss mechanism for all: the line keeps order, so a frame that comes settles every earlier one; what is missing then
  * was lost. The ACK tells which. The sender hands a lost display datagram's cookie back (its owner has it sent again, display.h);
@@ -21,11 +24,12 @@
  * again from the ring. The receiver accepts stream bytes only in order: a frame past a gap counts as not accepted.
  * Flow control: at most `window` unsettled line bytes (told by the receiver) and LINK_INFLIGHT frames, and no more than keep the
  * line busy (link_rate.c); nothing waits in a queue but one built frame. One frame is always allowed, so a window of 0 means one at
- * a time and none is ever waited for. The SERIAL stream has a second control, for its reader may be a guest that reads slowly, and
- * that must hold up nothing else: a receiver says how many bytes of it there is room for (room, in HELLO and WELCOME, from the
- * stream's first byte of the session on), and later up to which offset it takes them (limit, in ACK). What waits beyond stays in
- * the sender's ring; while it does, a PING a second finds out about an ACK that was lost. A tail loss is found by PING after a
- * time-out that doubles; since order is kept, a PING that came too early harms nothing.
+ * a time and none is ever waited for.
+ * The SERIAL stream has a second control, for its reader may be a guest that reads slowly, and that must hold up nothing else: a
+ * receiver says how many bytes of it there is room for (room, in HELLO and WELCOME, from the stream's first byte of the session
+ * on), and later up to which offset it takes them (limit, in ACK). What waits beyond stays in the sender's ring; while it does, a
+ * PING a second finds out about an ACK that was lost.
+ * A tail loss is found by PING after a time-out that doubles; since order is kept, a PING that came too early harms nothing.
  *
  * A session: the host chooses a nonce that was not used before and says HELLO. A HELLO with a nonce that is not the session's
  * begins a new one on the VMM: sequence numbers and host -> VMM stream offsets start at 0, what was in flight is lost. VMM -> host
@@ -62,10 +66,10 @@
 #define LINK_INFLIGHT 48			     /* unsettled frames at most */
 #define LINK_MORE 1024				     /* a smaller gain of room is not told by itself */
 
-enum link_type { LINK_HELLO = 1, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_TAKEN, LINK_DISPLAY = 0x10, LINK_STREAM = 0x11 };
+enum link_type { LINK_HELLO = 1, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_TAKEN, LINK_BAUD, LINK_DISPLAY = 0x10, LINK_STREAM = 0x11 };
 
 /* Why a session ended; owners may use others from 16 on. */
-enum link_reason { LINK_BYE_DONE = 0, LINK_BYE_NO_SESSION, LINK_BYE_VERSION, LINK_BYE_TAKEN };
+enum link_reason { LINK_BYE_DONE = 0, LINK_BYE_NO_SESSION, LINK_BYE_VERSION, LINK_BYE_TAKEN, LINK_BYE_SILENT };
 
 /* The streams. Each direction has its own bytes and offsets. */
 enum link_stream {
@@ -105,6 +109,20 @@ struct link_inflight {
 };
 
 enum link_role { LINK_VMM, LINK_HOST };
+
+#define LINK_BAUDS 13
+extern const uint32_t link_bauds[LINK_BAUDS]; /* rates that a line may be raised to, ascending */
+
+/* The line's rate, link_baud.c. */
+struct link_baud {
+	uint32_t home, now, wanted, target; /* where sessions begin; as it is; as it is to be; the raised one */
+	uint32_t can;			    /* of link_bauds, this end: a bit each */
+	enum { BAUD_HOME, BAUD_ANSWER, BAUD_PROVE, BAUD_RAISED } phase;
+	bool offered, owe_echo, probed;
+	uint8_t echoes, probes, failed;
+	uint32_t nonce;
+	uint64_t since_us, probe_us, asked_us;
+};
 
 /*
  * What the owner of an end gives. Any may be NULL. Called from inside link_rx, link_tx and link_bye; they may call link_write,
@@ -167,7 +185,9 @@ struct link {
 	bool empty_first, pressed;	  /* send nothing before the line is empty; the line was what we waited for */
 	bool owe_ack, owe_welcome, owe_ping, owe_bye, owe_taken;
 	uint32_t welcome_nonce, bye_nonce, taken_nonce, knock_nonce;
-	uint64_t knock_us, knocked_us, host_us; /* VMM: since when it is known of a newcomer, its last word, the host's last */
+	uint64_t knock_us, knocked_us; /* VMM: since when it is known of a newcomer, its last word */
+	uint64_t heard_us;	       /* the far end's last word within the session */
+	struct link_baud baud;
 	uint8_t bye_reason;
 	uint64_t ack_due_us;
 	unsigned unacked;	     /* sequenced frames received since the last ACK */
@@ -197,6 +217,22 @@ struct link {
  */
 void link_init(struct link *l, enum link_role role, const struct link_ops *ops, void *arg, const struct link_ring *rings,
 	       uint32_t nonce, uint32_t my_window);
+
+/**
+ * The line's rate is ours to change: it is baud now, where sessions begin, and this end can do those of link_bauds whose bits are set in
+ * can (none that is not faster counts). Once, after link_init.
+ */
+void link_baud_init(struct link *l, uint32_t baud, uint32_t can);
+
+/** The line is to go back to where sessions begin: for a host that called link_init again and kept baud of the struct. */
+void link_baud_again(struct link *l);
+
+/**
+ * The rate that the owner has to set, once all that link_tx gave is on the wire; 0: none. Until link_baud_set says that it is done (ok)
+ * or cannot be done, link_tx gives nothing.
+ */
+uint32_t link_baud_wanted(const struct link *l);
+void link_baud_set(struct link *l, bool ok, uint64_t now_us);
 
 /** Takes n bytes from the line, in any pieces. Hostile input is safe: bad frames are counted and dropped. */
 void link_rx(struct link *l, const uint8_t *bytes, size_t n, uint64_t now_us);

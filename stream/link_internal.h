@@ -65,12 +65,29 @@ uint32_t link_ring_begin(struct link_ring *r, uint32_t want);
 void link_session_begin(struct link *l);
 /* Ends the session: all in flight is given up. */
 void link_session_end(struct link *l);
+/* The same, and disconnected: the far end, or what it says, ended it. */
+void link_end_by(struct link *l, unsigned reason);
 /* How many bytes of SERIAL the owner takes now. */
 uint32_t link_serial_room(const struct link *l);
 /* VMM: another host, with this nonce, wants the line. True when it is free for it. */
 bool link_knock(struct link *l, uint32_t nonce, uint64_t now_us);
 /* The oldest frame in flight is settled: accepted or lost. */
 void link_settle_oldest(struct link *l, bool accepted);
+
+/* ---- link_baud.c */
+
+/* A session begins. */
+void link_baud_begin(struct link *l);
+/* Time goes by. */
+void link_baud_clock(struct link *l, uint64_t now_us);
+/* When link_tx should be asked for it. */
+uint64_t link_baud_deadline(const struct link *l);
+/* A BAUD frame into raw, if one is due. Returns its length without CRC, or 0. */
+size_t link_baud_make(struct link *l, uint64_t now_us);
+void link_baud_rx(struct link *l, const uint8_t *body, size_t len, uint64_t now_us);
+/* Whether this is the time for a HELLO: to be taken, to be said. */
+bool link_baud_takes_hello(const struct link *l);
+bool link_baud_says_hello(const struct link *l);
 
 /* ---- link_rate.c */
 

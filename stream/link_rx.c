@@ -25,7 +25,7 @@ static void rx_hello(struct link *l, struct body b, uint64_t now_us)
 		l->welcome_nonce = nonce;
 		return;
 	}
-	if (b.len != HELLO_BYTES)
+	if (b.len != HELLO_BYTES || !link_baud_takes_hello(l))
 		return;
 	if (l->up && nonce == l->nonce) {
 		/* The WELCOME was lost, and with it what followed: a PING finds that out at once. */
@@ -45,31 +45,24 @@ static void rx_hello(struct link *l, struct body b, uint64_t now_us)
 	l->limit = l->first[LINK_SERIAL] + link_get32(b.at + 14);
 	l->owe_welcome = true;
 	l->welcome_nonce = nonce;
+	l->heard_us = now_us;
 	link_session_begin(l);
 }
 
-/* The far end, or what it says, ended the session. */
-static void end_by(struct link *l, unsigned reason)
-{
-	link_session_end(l);
-	if (l->ops->disconnected)
-		l->ops->disconnected(l->arg, reason);
-}
-
-static void rx_welcome(struct link *l, struct body b)
+static void rx_welcome(struct link *l, struct body b, uint64_t now_us)
 {
 	if (b.len < HELLO_HEAD || memcmp(b.at, LINK_MAGIC, 4))
 		return;
 	if (link_get32(b.at + 6) != l->nonce) {
 		/* A session of somebody else, in place of ours. */
 		if (l->up && b.len == HELLO_BYTES && link_get16(b.at + 4) == LINK_VERSION)
-			end_by(l, LINK_BYE_TAKEN);
+			link_end_by(l, LINK_BYE_TAKEN);
 		return;
 	}
 	if (l->up)
 		return;
 	if (link_get16(b.at + 4) != LINK_VERSION) {
-		end_by(l, LINK_BYE_VERSION);
+		link_end_by(l, LINK_BYE_VERSION);
 		return;
 	}
 	if (b.len != HELLO_BYTES)
@@ -78,6 +71,7 @@ static void rx_welcome(struct link *l, struct body b)
 	l->limit = link_get32(b.at + 14);
 	for (unsigned s = 0; s < LINK_STREAMS; s++)
 		l->rx_offset[s] = link_get32(b.at + HELLO_OFFSETS + 4 * s);
+	l->heard_us = now_us;
 	link_session_begin(l);
 }
 
@@ -88,13 +82,13 @@ static void rx_bye(struct link *l, struct body b)
 	uint32_t nonce = link_get32(b.at + 1);
 
 	if (nonce == l->nonce || (!nonce && l->role == LINK_HOST))
-		end_by(l, b.at[0]);
+		link_end_by(l, b.at[0]);
 }
 
 static void rx_taken(struct link *l, struct body b)
 {
 	if (l->role == LINK_HOST && !l->up && !l->closed && b.len == TAKEN_BYTES && link_get32(b.at) == l->nonce)
-		end_by(l, LINK_BYE_TAKEN);
+		link_end_by(l, LINK_BYE_TAKEN);
 }
 
 static void rx_ack(struct link *l, struct body b, uint64_t now_us)
@@ -210,7 +204,11 @@ static void rx_frame(struct link *l, uint8_t type, struct body b, uint64_t now_u
 		if (l->role == LINK_VMM)
 			rx_hello(l, b, now_us);
 		else if (!l->closed)
-			rx_welcome(l, b);
+			rx_welcome(l, b, now_us);
+		return;
+	}
+	if (type == LINK_BAUD) {
+		link_baud_rx(l, b.at, b.len, now_us);
 		return;
 	}
 	if (type == LINK_TAKEN) {
@@ -227,7 +225,7 @@ static void rx_frame(struct link *l, uint8_t type, struct body b, uint64_t now_u
 		return;
 	}
 	l->rto_us = RTO_FIRST_US; /* the far end lives: look for losses soon */
-	l->host_us = now_us;
+	l->heard_us = now_us;
 	switch (type) {
 	case LINK_ACK: rx_ack(l, b, now_us); break;
 	case LINK_PING: rx_ping(l, b); break;
@@ -240,7 +238,7 @@ static void rx_frame(struct link *l, uint8_t type, struct body b, uint64_t now_u
 
 static bool is_type(uint8_t type)
 {
-	return (type >= LINK_HELLO && type <= LINK_TAKEN) || type == LINK_DISPLAY || type == LINK_STREAM;
+	return (type >= LINK_HELLO && type <= LINK_BAUD) || type == LINK_DISPLAY || type == LINK_STREAM;
 }
 
 static bool is_printable(const uint8_t *p, size_t n)

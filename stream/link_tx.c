@@ -112,14 +112,19 @@ static uint64_t limit_ping_us(const struct link *l)
 /* Frames about the session itself. They may be lost and repeated, take no sequence number and no window. */
 static bool make_session_frame(struct link *l, uint64_t now_us)
 {
-	if (l->owe_bye) {
+	size_t baud = link_baud_make(l, now_us);
+
+	if (baud) {
+		seal(l, baud, REST);
+	} else if (l->owe_bye) {
 		make_bye(l);
 	} else if (l->owe_taken) {
 		make_taken(l);
 	} else if (l->owe_welcome) {
 		l->owe_welcome = false;
 		make_hello(l, LINK_WELCOME, l->welcome_nonce, l->first);
-	} else if (l->role == LINK_HOST && !l->up && !l->closed && now_us >= l->hello_us) {
+	} else if (l->role == LINK_HOST && !l->up && !l->closed && now_us >= l->hello_us && link_baud_says_hello(l)) {
+		l->baud.offered = false;
 		l->hello_us = now_us + HELLO_EVERY_US;
 		make_hello(l, LINK_HELLO, l->nonce, l->rx_offset);
 	} else if (l->up && ack_is_due(l, now_us)) {
@@ -229,7 +234,8 @@ size_t link_tx(struct link *l, uint8_t *out, size_t cap, uint64_t now_us)
 {
 	size_t done = 0;
 
-	while (done < cap) {
+	link_baud_clock(l, now_us);
+	while (done < cap && !link_baud_wanted(l)) {
 		if (l->out_pos == l->out_len && !make_session_frame(l, now_us) && !make_content(l, now_us))
 			break;
 		size_t left = l->out_len - l->out_pos, n = left < cap - done ? left : cap - done;
@@ -257,14 +263,15 @@ static bool has_stream_bytes(const struct link *l)
 	return false;
 }
 
-uint64_t link_deadline(const struct link *l, uint64_t now_us)
+/* When a session, or one that is to begin, has something to send. */
+static uint64_t session_deadline(const struct link *l, uint64_t now_us)
 {
 	uint64_t when = UINT64_MAX;
 
-	if (l->out_pos != l->out_len || l->owe_bye || l->owe_taken || l->owe_welcome)
+	if (l->owe_bye || l->owe_taken || l->owe_welcome)
 		return now_us;
 	if (!l->up)
-		return l->role == LINK_HOST && !l->closed ? l->hello_us : UINT64_MAX;
+		return l->role == LINK_HOST && !l->closed && link_baud_says_hello(l) ? l->hello_us : UINT64_MAX;
 	if (ack_is_due(l, now_us) || l->owe_ping || (has_stream_bytes(l) && link_may_send(l)))
 		return now_us;
 	if (l->unacked)
@@ -272,4 +279,16 @@ uint64_t link_deadline(const struct link *l, uint64_t now_us)
 	if (l->inflight && l->sent_us + l->rto_us < when)
 		when = l->sent_us + l->rto_us;
 	return limit_ping_us(l) < when ? limit_ping_us(l) : when;
+}
+
+uint64_t link_deadline(const struct link *l, uint64_t now_us)
+{
+	uint64_t session, baud = link_baud_deadline(l);
+
+	if (l->out_pos != l->out_len)
+		return now_us;
+	if (link_baud_wanted(l))
+		return UINT64_MAX; /* the owner's turn */
+	session = session_deadline(l, now_us);
+	return session < baud ? session : baud;
 }

@@ -71,6 +71,33 @@ e2e_view() {
   result e2e-view "$([ ! -s "$dir/why.txt" ]; echo $?)" "$(head -n 1 "$dir/why.txt") (see $dir/)"
 }
 
+# A tty's rate is raised where the VMM's UART can. A host that is killed then leaves the line to the next one, which begins at the old rate.
+e2e_view_baud() {
+  local dir=$OUT/e2e-view-baud why='' pid viewer tty n
+  mkdir -p "$dir"
+  qemu-system-x86_64 -nodefaults -no-user-config -display none -accel tcg -cpu max -m 256 -kernel "$BUILD/tessera.elf" \
+    -append 'heads=2 uart-clock=48000000' -initrd "$BUILD/guest/echo.elf" -no-reboot -chardev pty,id=line -serial chardev:line \
+    >"$dir/qemu.txt" 2>&1 </dev/null &
+  pid=$!
+  wait_line "$dir/qemu.txt" '^char device' 1 || why="QEMU names no tty"
+  tty=$(sed -n 's/^char device redirected to \([^ ]*\).*/\1/p' "$dir/qemu.txt")
+  for n in 1 2; do
+    timeout 60 "$TESSERA" view "$tty" -v --view none --serial "$dir/serial$n.txt" --log "$dir/vmm$n.log" --control "$dir/sock" \
+      --screenshot "$dir/shots" >"$dir/view$n.txt" 2>&1 </dev/null &
+    viewer=$!
+    "$TESSERA" wait --control "$dir/sock" --text-log '^ready' --timeout 50 >>"$dir/view$n.txt" 2>&1 || why=${why:-"host $n: wait"}
+    "$TESSERA" ctl --control "$dir/sock" heads >"$dir/heads$n.txt" 2>&1
+    grep -q 'line runs at 3000000 baud' "$dir/view$n.txt" || why=${why:-"host $n: the line is not raised"}
+    [ $n = 2 ] || { pkill -9 -P $viewer; wait $viewer; sleep 6; } 2>/dev/null # the VMM notices after 5 s
+  done
+  "$TESSERA" ctl --control "$dir/sock" key escape >>"$dir/view2.txt" 2>&1
+  wait $viewer || why=${why:-"exit status"}
+  check_last_pictures "$dir/shots" "$dir/serial2.txt" >"$dir/pictures.txt" || why=${why:-$(head -n 1 "$dir/pictures.txt")}
+  kill $pid 2>/dev/null
+  wait $pid 2>/dev/null
+  result e2e-view-baud "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+}
+
 # echo_guest DIR VIEW OPTIONS...: starts @echo, which shows what is typed on every head, and waits until it is ready. Its pid is in $echo_pid.
 echo_guest() {
   local dir=$1

@@ -26,6 +26,7 @@
 #define LINE_CHOOSE_NS 50000000ull
 #define LINE_ECHO_NS 250000000ull /* so long after an input its echo is waited for */
 #define LINE_ECHO_FRAME_NS 4000000ull /* and heads are looked at this often */
+#define LINE_BAUD_NS 200000ull     /* so soon it is looked at again whether the UART is empty */
 #define LINE_STALL_NS 2000000000ull /* a host that took nothing for this long does not hold the guest's COM1 up */
 
 static struct {
@@ -216,7 +217,17 @@ static const struct link_ops line_ops = {
 	.answer = on_answer,
 };
 
-int line_init(unsigned share)
+/* Which of link_bauds the UART has a divisor for. */
+static uint32_t raised_bauds(void)
+{
+	uint32_t can = 0;
+
+	for (unsigned i = 0; i < LINK_BAUDS; i++)
+		can |= (uint32_t)uart_can(link_bauds[i]) << i;
+	return can;
+}
+
+int line_init(uint32_t baud, unsigned share)
 {
 	struct link_ring rings[LINK_STREAMS] = {
 		[LINK_CONTROL] = { .size = LINE_CONTROL_RING },
@@ -233,6 +244,7 @@ int line_init(unsigned share)
 	}
 	pace_init(&line.pace, share, time_ns());
 	link_init(&line.link, LINK_VMM, &line_ops, NULL, rings, 0, LINE_WINDOW);
+	link_baud_init(&line.link, baud, raised_bauds());
 	line.link.rate_least = uart_rate();
 	log_set_sink(log_out);
 	panic_set_writer(panic_out);
@@ -271,6 +283,8 @@ static void receive(uint64_t now_us)
 /* The next bytes for the UART, at most one FIFO's worth. */
 static size_t next_chunk(uint64_t now_us)
 {
+	if (link_baud_wanted(&line.link))
+		return 0;
 	if (!line.link.up && line.plain_tail != line.plain_head)
 		return plain_take(line.chunk, sizeof(line.chunk));
 	return link_tx(&line.link, line.chunk, sizeof(line.chunk), now_us);
@@ -322,6 +336,18 @@ static void send(bool idle)
 	encode();
 }
 
+/* Changes the rate when the link asks for it and all is out. */
+static void set_baud(uint64_t now_us)
+{
+	uint32_t baud = link_baud_wanted(&line.link);
+
+	if (!baud || line.chunk_pos != line.chunk_len || !uart_empty())
+		return;
+	link_baud_set(&line.link, !uart_set_baud(baud), now_us);
+	line.link.rate_least = uart_rate();
+	log_info("the line runs at %u baud", uart_rate() * 10);
+}
+
 /* Whether the host still takes bytes: it settled something lately, or nothing is owed to it. */
 static bool progressing(uint64_t now)
 {
@@ -370,6 +396,7 @@ void line_pump(bool idle)
 	}
 	line.text_ns = 0;
 	send(idle);
+	set_baud(now / 1000);
 	uart_tx_interrupt(line.tx_state == TX_FIFO);
 	plan_slice(idle, now);
 	if (line.serial_stopped && (link_room(&line.link, LINK_SERIAL) > 64 || !line.link.up || !progressing(now))) {
@@ -387,6 +414,8 @@ static uint64_t tx_deadline(uint64_t now)
 	case TX_FIFO: return UINT64_MAX;
 	case TX_SLICE: return line.next_slice_ns;
 	default:
+		if (link_baud_wanted(&line.link))
+			return now + LINE_BAUD_NS;
 		next = link_deadline(&line.link, now / 1000);
 		return next == UINT64_MAX ? next : next * 1000;
 	}

@@ -17,9 +17,10 @@ struct vm;
 
 /**
  * Takes the log over from the plain UART and starts to listen. Works without a guest (vm NULL until line_attach).
- * share: what encoding may take of a busy guest's time, in percent. Returns 0 or -ENOMEM.
+ * baud: the UART's rate, where sessions begin. share: what encoding may take of a busy guest's time, in percent.
+ * Returns 0 or -ENOMEM.
  */
-int line_init(unsigned share);
+int line_init(uint32_t baud, unsigned share);
 
 /** The guest whose heads and COM1 the line carries from now on. */
 void line_attach(struct vm *vm);

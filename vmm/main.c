@@ -46,7 +46,7 @@ void tessera_main(struct boot_info *bi, struct boot_options *opt)
 	uint32_t code;
 
 	cpu_report(&cpu->features);
-	if (line_init(opt->share))
+	if (line_init(opt->baud, opt->share))
 		panic("%s", why);
 	wall_begin(!strcmp(opt->canary, "yes"));
 	frames_fail(opt->failalloc);

@@ -43,6 +43,13 @@ static void on_connected(void *arg)
 
 static const struct link_ops vmm_ops = { .connected = on_connected, .stream = on_stream };
 
+/* The line has whatever rate is asked for. */
+static void set_baud(struct link *l, uint64_t now)
+{
+	if (link_baud_wanted(l))
+		link_baud_set(l, true, now);
+}
+
 static void give(struct link *l, const uint8_t *body, size_t len, uint64_t now)
 {
 	uint8_t frame[LINK_FRAME_MAX], line[LINK_LINE_MAX] = { 0 }, out[LINK_LINE_MAX];
@@ -58,7 +65,8 @@ static void give(struct link *l, const uint8_t *body, size_t len, uint64_t now)
 	line[n + 1] = 0;
 	link_rx(l, line, n + 2, now);
 	while (link_tx(l, out, sizeof(out), now))
-		;
+		set_baud(l, now);
+	set_baud(l, now);
 }
 
 static void feed(struct link *l, const uint8_t *data, size_t size)
@@ -87,6 +95,7 @@ static void at_vmm(const uint8_t *data, size_t size)
 						 [LINK_SERIAL] = { .buf = ring[2], .size = 4096, .keep = true } };
 
 	link_init(&l, LINK_VMM, &vmm_ops, NULL, rings, 0, 8192);
+	link_baud_init(&l, 115200, UINT32_MAX);
 	link_write(&l, LINK_LOG, "log\n", 4);
 	feed(&l, data, size);
 }
@@ -98,6 +107,7 @@ static void at_host(const uint8_t *data, size_t size)
 
 	session_init(&s, &ops, NULL, 8192);
 	session_play(&s, NONCE);
+	link_baud_init(&s.link, 115200, UINT32_MAX);
 	feed(&s.link, data, size);
 	session_free(&s);
 }

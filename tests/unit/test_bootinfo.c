@@ -417,8 +417,9 @@ static void options(void **state)
 	assert_int_equal(opt.port, 0x3f8);
 	assert_int_equal(opt.baud, 115200);
 	assert_int_equal(opt.share, 25);
+	assert_int_equal(opt.uart_clock, 1843200);
 	assert_int_equal(bootinfo_options("  /a=b/tessera.elf paging=shadow\tdirty=pml heads=800x600,640x480 memory=256 cpus=4 "
-					  "port=0x2F8 baud=9600 share=7 log=debug ",
+					  "port=0x2F8 baud=3000000 uart-clock=48000000 share=7 log=debug ",
 					  &opt, &why),
 			 0);
 	assert_string_equal(opt.paging, "shadow");
@@ -428,7 +429,8 @@ static void options(void **state)
 	assert_int_equal(opt.memory_mib, 256);
 	assert_int_equal(opt.cpus, 4);
 	assert_int_equal(opt.port, 0x2f8);
-	assert_int_equal(opt.baud, 9600);
+	assert_int_equal(opt.baud, 3000000);
+	assert_int_equal(opt.uart_clock, 48000000);
 	assert_int_equal(opt.share, 7);
 	assert_int_equal(bootinfo_options("tessera.elf heads=none", &opt, &why), 0);
 	assert_int_equal(bootinfo_options("heads=3 wait=host", &opt, &why), 0);
@@ -456,7 +458,9 @@ static void options_broken(void **state)
 	options_refused("cpus=65", "1 to 64");
 	options_refused("port=0x", "port");
 	options_refused("port=65536", "port");
-	options_refused("baud=115201", "baud");
+	options_refused("baud=4000001", "baud");
+	options_refused("uart-clock=64000001", "uart-clock");
+	options_refused("uart-clock=1", "Hz");
 	options_refused("heads=2;rm", "heads");
 	options_refused("heads=x", "heads");
 	options_refused("=5", "=5");

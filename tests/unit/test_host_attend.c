@@ -2,7 +2,7 @@
  * The host's side of a session, end to end: attend() on one end of a socket, on the other a VMM that is the real link and display
  * sender (host_fakevmm.c). Pictures, text, exit statuses, faults on the line, the control socket.
  */
-/* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/attend_session.c host/child.c host/control.c host/http.c */
+/* links: tests/unit/host_fakevmm.c host/attend.c host/attend_report.c host/attend_session.c host/child.c host/control.c host/device.c host/http.c */
 /* links: host/control_client.c host/control_input.c host/control_wait.c host/ctl.c host/faults.c host/input.c host/iso.c */
 /* links: host/json.c host/keys.c host/kvm.c host/line.c host/listen.c host/loading.c host/machine.c host/machine_bochs.c */
 /* links: host/machine_qemu.c host/options.c host/options_show.c host/paths.c host/player.c host/png.c host/pollset.c host/record.c */

@@ -1,5 +1,5 @@
 /* The link, one rule at a time: sessions, history, text, fairness, windows, what a loss costs, what a hostile peer may say. */
-/* links: stream/link.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
+/* links: stream/link.c stream/link_baud.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
 /* links: stream/display_tx.c stream/display_build.c stream/display_pick.c stream/display_rx.c CODEC stream/crc32.c */
 /* links: stream/proto.c tests/unit/link_world.c */
 #include <stdarg.h>

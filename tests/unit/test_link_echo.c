@@ -2,7 +2,7 @@
  * What a user looks at goes first: on a line of 115,200 baud, 8N1, a key's glyph is there 60 ms after the key while another head
  * repaints all of itself, and 130 ms after it while its own does; and nobody starves for it.
  */
-/* links: stream/link.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
+/* links: stream/link.c stream/link_baud.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
 /* links: stream/display_tx.c stream/display_build.c stream/display_pick.c stream/display_rx.c CODEC stream/crc32.c */
 /* links: stream/proto.c tests/unit/link_world.c */
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * The link over a line that flips, drops, doubles, garbles and cuts, with hosts that vanish and come back: streams arrive
  * exactly and in order, the picture becomes exact, and no input of any kind harms either end.
  */
-/* links: stream/link.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
+/* links: stream/link.c stream/link_baud.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
 /* links: stream/display_tx.c stream/display_build.c stream/display_pick.c stream/display_rx.c CODEC stream/crc32.c */
 /* links: stream/proto.c tests/unit/link_world.c */
 #include <stdarg.h>

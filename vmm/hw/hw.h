@@ -10,9 +10,18 @@
 
 /* ---- 16550 UART (National Semiconductor PC16550D) */
 
-/** Sets 8N1, the divisor for baud (115200 / n), FIFOs of 16, checks the scratch register or loop-back. Returns 0 or -ENODEV. */
-int uart_init(uint16_t port, uint32_t baud);
-/** Bytes a second that the divisor stands for; an emulated UART may be faster. */
+/**
+ * Sets 8N1, the divisor for baud, FIFOs of 16, checks the scratch register or loop-back. clock: what the UART divides, in Hz, which a
+ * 16550 does not tell. Returns 0, -EINVAL where no divisor is near enough, or -ENODEV.
+ */
+int uart_init(uint16_t port, uint32_t baud, uint32_t clock);
+/** Whether there is a divisor for it. */
+bool uart_can(uint32_t baud);
+/** All is on the wire. */
+bool uart_empty(void);
+/** Changes the rate, once uart_empty. Returns 0 or -EINVAL. */
+int uart_set_baud(uint32_t baud);
+/** Bytes a second at the rate that is set; an emulated UART may be faster. */
 uint32_t uart_rate(void);
 /** Puts up to n bytes into the transmit FIFO if it is empty; returns how many went in (0 when it is not). Never waits. */
 size_t uart_write(const uint8_t *p, size_t n);

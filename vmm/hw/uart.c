@@ -41,14 +41,13 @@ enum uart_register {
 #define LSR_THRE 0x20
 #define LSR_TEMT 0x40
 
-#define CLOCK 115200u	 /* 1.8432 MHz / 16 */
 #define SPIN_MAX 2000000 /* status reads: about 2 s on a real bus */
 
 uint64_t uart_errors;
 
 static uint16_t uart_port = 0x3f8;
 static size_t uart_depth = 1;
-static uint32_t uart_divisor = 1;
+static uint32_t uart_clock = UART_CLOCK, uart_baud = 115200;
 static uint8_t ier_wanted;
 static bool ier_masked;
 static bool uart_absent; /* uart_init found none */
@@ -101,25 +100,51 @@ static bool loops_back(void)
 
 uint32_t uart_rate(void)
 {
-	return CLOCK / uart_divisor / 10; /* start, eight bits, stop */
+	return uart_baud / 10; /* start, eight bits, stop */
 }
 
-int uart_init(uint16_t port, uint32_t baud)
+bool uart_can(uint32_t baud)
 {
-	if (!baud || baud > CLOCK)
-		return -EINVAL;
-	uint32_t divisor = (CLOCK + baud / 2) / baud;
-	if (divisor > 0xffff)
-		return -EINVAL;
-	uart_port = port;
-	uart_divisor = divisor;
-	uart_absent = false;
+	return uart_divisor(uart_clock, baud) != 0;
+}
 
-	set(UART_IER, 0);
+static void set_divisor(uint32_t divisor)
+{
 	set(UART_LCR, LCR_DLAB | LCR_8N1);
 	set(UART_DATA, (uint8_t)divisor);
 	set(UART_IER, (uint8_t)(divisor >> 8));
 	set(UART_LCR, LCR_8N1);
+}
+
+int uart_set_baud(uint32_t baud)
+{
+	uint32_t divisor = uart_divisor(uart_clock, baud);
+
+	if (uart_absent || !divisor)
+		return -EINVAL;
+	uart_baud = baud;
+	set_divisor(divisor);
+	return 0;
+}
+
+bool uart_empty(void)
+{
+	return uart_absent || get(UART_LSR) & LSR_TEMT;
+}
+
+int uart_init(uint16_t port, uint32_t baud, uint32_t clock)
+{
+	uint32_t divisor = uart_divisor(clock, baud);
+
+	if (!divisor)
+		return -EINVAL;
+	uart_port = port;
+	uart_clock = clock;
+	uart_baud = baud;
+	uart_absent = false;
+
+	set(UART_IER, 0);
+	set_divisor(divisor);
 	set(UART_FCR, FCR_ENABLE | FCR_RESET | FCR_TRIGGER_8);
 	uart_depth = (get(UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? 16 : 1;
 	if (get(UART_LCR) != LCR_8N1 || !(has_scratch() || loops_back())) {
