@@ -23,9 +23,9 @@
 #define F1_ECX_APIC (BIT(21) | BIT(24)) /* x2APIC and TSC deadline, which need nothing of the host */
 #define F1_ECX_OSXSAVE BIT(27)
 #define F1_ECX_HYPERVISOR BIT(31)
-/* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS */
+/* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS */
 #define F1_EDX                                                                                                                     \
-	(0x1ffu | BIT(11) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) |    \
+	(0x1ffu | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) |    \
 	 BIT(27))
 /* Leaf 7.0 EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA; ECX: UMIP GFNI VAES VPCLMULQDQ; EDX: FSRM */
 #define F7_EBX (BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | BIT(24) | BIT(29))

@@ -9,6 +9,7 @@
 #include "vmm/exit.h"
 #include "vmm/hw/msr.h"
 #include "vmm/hw/x86.h"
+#include "vmm/mtrr.h"
 #include "vmm/paging.h"
 #include "vmm/vm.h"
 
@@ -115,7 +116,10 @@ static const struct msr_rule rules[] = {
 	/* Read by firmware and kernels without asking CPUID: harmless constants. */
 	{ .msr = MSR_PLATFORM_ID, .read = MSR_VALUE },
 	{ .msr = MSR_BIOS_SIGN_ID, .read = MSR_VALUE, .write = MSR_VALUE },
-	{ .msr = MSR_MTRRCAP, .read = MSR_VALUE },
+	{ .msr = MSR_MTRRCAP, .read = MSR_VALUE, .value = MTRR_CAP },
+	{ .msr = MSR_MTRR_PHYSBASE0, .last = MSR_MTRR_PHYSBASE0 + 2 * MTRR_RANGES - 1, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = mtrr_get, .set = mtrr_set },
+	{ .msr = MSR_MTRR_FIX64K_00000, .last = MSR_MTRR_FIX4K_F8000, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = mtrr_get, .set = mtrr_set },
+	{ .msr = MSR_MTRR_DEF_TYPE, .read = MSR_EMULATE, .write = MSR_EMULATE, .get = mtrr_get, .set = mtrr_set },
 	{ .msr = MSR_MCG_CAP, .read = MSR_VALUE },
 	{ .msr = MSR_MCG_STATUS, .read = MSR_VALUE, .write = MSR_VALUE },
 	{ .msr = MSR_MISC_ENABLE, .read = MSR_VALUE, .write = MSR_VALUE, .value = 1 | 1 << 11 | 1 << 12 }, /* fast strings; no BTS, PEBS */

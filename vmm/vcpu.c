@@ -34,6 +34,7 @@ void vcpu_reset(struct vcpu *v)
 	v->cr3 = v->cr4 = v->cr8 = v->efer = 0;
 	v->dr7 = DR7_FIXED;
 	v->xcr0 = XCR0_X87;
+	mtrr_reset(&v->mtrr);
 	v->shadow_sti = v->shadow_ss = v->nmi_blocked = false;
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		v->seg[i] = (struct vsegment){ .attr = 0x93, .limit = 0xffff };

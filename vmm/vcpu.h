@@ -12,6 +12,7 @@
 #include "vmm/decode.h"
 #include "vmm/gva_memo.h"
 #include "vmm/hw/x86.h"
+#include "vmm/mtrr.h"
 
 struct cpu;
 struct pt_format;
@@ -214,6 +215,7 @@ struct vcpu {
 	struct vcpu_trace trace[VCPU_TRACE];
 	unsigned trace_pos;
 
+	struct mtrr mtrr;
 	struct gva_memo translated[GVA_MEMOS];
 	struct {
 		uint8_t bytes[INSN_MAX];

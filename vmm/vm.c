@@ -446,8 +446,10 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	if (e)
 		return e;
 	vcpu_reset(vm->vcpu);
-	if (!out.reset_vector)
+	if (!out.reset_vector) {
 		enter_kernel(vm->vcpu, &out);
+		mtrr_boot(&vm->vcpu->mtrr, vm->vcpu->cpu->features.phys_bits);
+	}
 	fpu_reset();
 	reset_debug(vm->vcpu);
 	reset_msrs(vm->vcpu);

@@ -208,6 +208,43 @@ static void test_unknown(void)
 	expect_error("VM_HSAVE_PA", try_wrmsr(MSR_VM_HSAVE_PA, 0x1000), VEC_GP, 0);
 }
 
+#define MSR_MTRR_BASE(n) (0x200 + 2 * (n))
+#define MSR_MTRR_MASK(n) (0x201 + 2 * (n))
+#define MSR_MTRR_DEF_TYPE 0x2ff
+
+/* They keep what they are given, and refuse types that do not exist and addresses that the CPU has not (SDM vol. 3, 12.11). */
+static void test_mtrrs(unsigned ranges)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t value;
+	} bad[] = { { MSR_MTRR_DEF_TYPE, 0xc02 }, { MSR_MTRR_DEF_TYPE, 0x1006 }, { 0x250, 0x0606060606030606 }, { 0x26f, 7ull << 56 },
+		    { MSR_MTRR_BASE(0), 0xd0000003 }, { MSR_MTRR_BASE(0), 1ull << 63 }, { MSR_MTRR_MASK(0), 0x400 } };
+	uint64_t def, was[2], v;
+	unsigned last = ranges - 1;
+
+	if (!hyper_present()) {
+		skip("emulators check little of them");
+		return;
+	}
+	expect_trap("reading MTRR_DEF_TYPE", try_rdmsr(MSR_MTRR_DEF_TYPE, &def), TRAP_NONE);
+	expect(def & 0x800, "they are off: 0x%lx", def);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_error("a bad value", try_wrmsr(bad[i].msr, bad[i].value), VEC_GP, 0);
+	was[0] = rdmsr(MSR_MTRR_BASE(last));
+	was[1] = rdmsr(MSR_MTRR_MASK(last));
+	wrmsr(MSR_MTRR_BASE(last), 0xd0000001);
+	wrmsr(MSR_MTRR_MASK(last), 0xff000800);
+	v = rdmsr(MSR_MTRR_BASE(last));
+	expect(v == 0xd0000001, "a range's base is 0x%lx", v);
+	v = rdmsr(MSR_MTRR_MASK(last));
+	expect(v == 0xff000800, "a range's mask is 0x%lx", v);
+	wrmsr(MSR_MTRR_BASE(last), was[0]);
+	wrmsr(MSR_MTRR_MASK(last), was[1]);
+	expect_error("a range too many", try_rdmsr(MSR_MTRR_BASE(ranges), NULL), VEC_GP, 0);
+	expect_error("no MTRR", try_rdmsr(0x251, NULL), VEC_GP, 0);
+}
+
 static void test_common(void)
 {
 	uint64_t v;
@@ -215,6 +252,7 @@ static void test_common(void)
 	if (cpuid(1, 0).edx & F1_MTRR) {
 		expect_trap("MTRR_CAP", try_rdmsr(MSR_MTRR_CAP, &v), TRAP_NONE);
 		expect((v & 255) <= 16, "%lu variable MTRRs", v & 255);
+		test_mtrrs(v & 255);
 	}
 	if (!cpu_is_amd())
 		expect_trap("MISC_ENABLE", try_rdmsr(MSR_MISC_ENABLE, &v), TRAP_NONE);

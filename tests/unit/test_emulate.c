@@ -1,6 +1,6 @@
 /* The emulator where no native run can check it: other modes, segments, faults midway, and what it does not know. */
 /* links: tests/unit/emulate_world.c vmm/emulate.c vmm/emulate_alu.c vmm/emulate_rmw.c vmm/emulate_string.c vmm/emulate_stack.c */
-/* links: vmm/emulate_vector.c vmm/gva.c vmm/gva_memo.c vmm/guest_mem.c vmm/vcpu.c vmm/decode.c vmm/decode_ea.c vmm/decode_tables.c */
+/* links: vmm/emulate_vector.c vmm/gva.c vmm/gva_memo.c vmm/mtrr.c vmm/guest_mem.c vmm/vcpu.c vmm/decode.c vmm/decode_ea.c vmm/decode_tables.c */
 /* links: mm/walk.c mm/pt_format.c devices/bus.c */
 #include <stdarg.h>
 #include <stddef.h>

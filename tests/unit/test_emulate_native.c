@@ -5,7 +5,7 @@
  * TESSERA_FUZZ_N     instructions (default 300,000)
  */
 /* links: tests/unit/emulate_world.c vmm/emulate.c vmm/emulate_alu.c vmm/emulate_rmw.c vmm/emulate_string.c vmm/emulate_stack.c */
-/* links: vmm/emulate_vector.c vmm/gva.c vmm/gva_memo.c vmm/guest_mem.c vmm/vcpu.c vmm/decode.c vmm/decode_ea.c vmm/decode_tables.c */
+/* links: vmm/emulate_vector.c vmm/gva.c vmm/gva_memo.c vmm/mtrr.c vmm/guest_mem.c vmm/vcpu.c vmm/decode.c vmm/decode_ea.c vmm/decode_tables.c */
 /* links: mm/walk.c mm/pt_format.c devices/bus.c */
 #include <stdarg.h>
 #include <stddef.h>
