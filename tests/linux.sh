@@ -20,6 +20,7 @@ patience() { case $1 in bochs*) echo 3000 ;; *) echo 170 ;; esac; }
 expected_warnings() {
   sed 's/ *#.*//' <<'EOF'
 tsc: Unable to calibrate against PIT # it wants 1000 readings of a port in 10 ms, none ten times slower than another; bare QEMU is told so too
+Speculative Return Stack Overflow: (IBPB-extending microcode not applied|WARNING: See https) # Bochs' Ryzen has no such microcode
 RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable # Bochs' Skylake has no IBRS
 EOF
 }

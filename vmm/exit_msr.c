@@ -124,7 +124,8 @@ static const struct msr_rule rules[] = {
 	{ .msr = MSR_MCG_STATUS, .read = MSR_VALUE, .write = MSR_VALUE },
 	{ .msr = MSR_MISC_ENABLE, .read = MSR_VALUE, .write = MSR_VALUE, .value = 1 | 1 << 11 | 1 << 12 }, /* fast strings; no BTS, PEBS */
 	{ .msr = MSR_INT_PENDING, .read = MSR_VALUE, .write = MSR_VALUE, .when = cpu_is_amd }, /* erratum 400: no C1E by message */
-	{ .msr = MSR_HWCR, .read = MSR_VALUE, .write = MSR_VALUE },
+	{ .msr = MSR_HWCR, .read = MSR_VALUE, .write = MSR_VALUE, .value = 1 << 24 }, /* TscFreqSel: the TSC counts at P0 */
+	{ .msr = MSR_NB_CFG, .read = MSR_VALUE, .write = MSR_VALUE, .when = cpu_is_amd }, /* for ports 0xcf8 and 0xcfc; Linux does not ask */
 	{ .msr = MSR_SYSCFG, .read = MSR_VALUE, .write = MSR_VALUE },
 };
 
