@@ -137,5 +137,5 @@ linux_hotplug_qemu_hap() { hotplug_test linux-hotplug-qemu-hap qemu "$ROUNDS"; }
 linux_hotplug_qemu_shadow() { hotplug_test linux-hotplug-qemu-shadow qemu "$ROUNDS" --paging shadow; }
 linux_hotplug_bochs_hap() { hotplug_test linux-hotplug-bochs-hap bochs "$ROUNDS"; }
 linux_hotplug_bochs_shadow() { hotplug_test linux-hotplug-bochs-shadow bochs "$ROUNDS" --paging shadow; }
-linux_hotplug_bochs_svm_hap() { hotplug_test linux-hotplug-bochs-svm-hap bochs-svm "$ROUNDS"; }
+linux_hotplug_bochs_svm_hap() { no_interrupts linux-hotplug-bochs-svm-hap; }
 linux_hotplug_bochs_svm_shadow() { hotplug_test linux-hotplug-bochs-svm-shadow bochs-svm "$ROUNDS" --paging shadow; }
