@@ -218,8 +218,12 @@ void frames_fail(uint64_t n)
 uint64_t frames_alloc(size_t count, size_t align)
 {
 	ASSERT(align && !(align & (align - 1)));
-	if (!count || count > available || (fail_at && !--fail_at))
+	if (!count || count > available)
 		return 0;
+	if (fail_at && !--fail_at) {
+		log_warn("frames: an allocation of %zu is refused, as was asked", count);
+		return 0;
+	}
 	size_t at = round_up(lowest, align);
 	for (;;) {
 		if (at >= limit || limit - at < count)

@@ -29,6 +29,8 @@ static int vram_put(struct vm *vm, struct head *h, uint64_t base)
 
 	if (!e)
 		h->gpa = base;
+	if (e == -ENOMEM)
+		log_warn("head %u: no memory to map its VRAM at 0x%llx", h->index, (unsigned long long)base);
 	return e;
 }
 

@@ -435,7 +435,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		heads_boot(vm, in.text);
 		in.rsdp = firmware_write(vm);
 	}
-	if (head && !in.text) {
+	if (head && !in.text && head->gpa != HEAD_NOWHERE) {
 		in.fb_addr = head->gpa + head->start;
 		in.fb_pitch = head->stride;
 		in.fb_width = head->width;
