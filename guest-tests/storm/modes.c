@@ -192,6 +192,8 @@ void attack_legacy(void)
 {
 	unsigned paging = below(3), kind = below(5);
 
+	if (kind == 4 && boot_option("no-v86")) /* Bochs 2.7 stops at a VMRUN into virtual-8086 mode */
+		kind = below(4);
 	legacy = (struct legacy){ .cr4 = 0x10 | (paging == 2 ? CR4_PAE : 0),
 				  .cr0 = CR0_PE | CR0_ET | CR0_NE | (paging ? CR0_PG : 0) };
 	make_tables();

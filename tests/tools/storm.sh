@@ -44,12 +44,13 @@ attend() {
   done
 }
 
-outside=0 ends=0
+outside=0 ends=0 quirk=
+[ "$MACHINE" != bochs-svm ] || quirk=no-v86
 while :; do
   rm -f "$DIR/sock"
   "$BUILD/tessera" run @storm --machine "$MACHINE" --paging "$PAGING" --memory 32 --view none --on-crash reset --vmm canary=yes --screenshot "$DIR/shots" \
     --control "$DIR/sock" --log "$DIR/vmm.log" --stats "$DIR/stats.json" --timeout "$LIMIT" -- "seed=$SEED" "from=$first" \
-    "cases=$((END - first))" >"$DIR/out.txt" 2>"$DIR/err.txt" </dev/null &
+    "cases=$((END - first))" ${quirk:+"$quirk"} >"$DIR/out.txt" 2>"$DIR/err.txt" </dev/null &
   pid=$!
   attend
   wait "$pid"
