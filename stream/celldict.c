@@ -21,17 +21,26 @@ void celldict_begin(struct grid *g, unsigned cw, unsigned ch, unsigned ox, unsig
 	for (unsigned i = 0; i < BUCKETS; i++)
 		g->bucket[i] = CELL_NONE;
 	memset(g->uses, 0, sizeof(g->uses));
+	memset(g->hint, 0, sizeof(g->hint));
 	memset(&g->text, 0, sizeof(g->text));
 }
 
-static uint32_t cell_hash(const struct grid *g, const uint32_t *px, uint32_t stride)
+uint32_t celldict_hash(unsigned cw, unsigned ch, const uint32_t *px, uint32_t stride)
 {
-	uint32_t h = 0;
+	uint64_t h = 0, two;
 
-	for (unsigned y = 0; y < g->ch; y++, px += stride)
-		for (unsigned x = 0; x < g->cw; x++)
-			h = (h ^ px[x]) * 0x9e3779b1u + (h >> 15);
-	return h ^ h >> 16;
+	for (unsigned y = 0; y < ch; y++, px += stride) {
+		unsigned x = 0;
+
+		for (; x + 2 <= cw; x += 2) {
+			memcpy(&two, px + x, sizeof(two));
+			h = (h ^ two) * 0x9e3779b97f4a7c15u;
+			h ^= h >> 32;
+		}
+		if (x < cw)
+			h = (h ^ px[x]) * 0x9e3779b97f4a7c15u;
+	}
+	return (uint32_t)(h >> 32) | 1;
 }
 
 static bool equals(const struct grid *g, unsigned id, const uint32_t *px, uint32_t stride)
@@ -45,10 +54,24 @@ static bool equals(const struct grid *g, unsigned id, const uint32_t *px, uint32
 	return true;
 }
 
+static unsigned bucket_of(uint32_t hash)
+{
+	return hash >> 8 & (BUCKETS - 1);
+}
+
+bool celldict_has_hash(const struct grid *g, uint32_t hash)
+{
+	unsigned id = g->bucket[bucket_of(hash)];
+
+	while (id != CELL_NONE && g->hash[id] != hash)
+		id = g->chain[id];
+	return id != CELL_NONE;
+}
+
 unsigned celldict_find(const struct grid *g, const uint32_t *px, uint32_t stride)
 {
-	uint32_t h = cell_hash(g, px, stride);
-	unsigned id = g->bucket[h % BUCKETS];
+	uint32_t h = celldict_hash(g->cw, g->ch, px, stride);
+	unsigned id = g->bucket[bucket_of(h)];
 
 	while (id != CELL_NONE && (g->hash[id] != h || !equals(g, id, px, stride)))
 		id = g->chain[id];
@@ -97,7 +120,7 @@ bool celldict_has(const struct grid *g, unsigned id)
 static void evict(struct grid *g)
 {
 	unsigned id = g->newer[HEAD], size = g->cw * g->ch;
-	uint16_t *at = &g->bucket[g->hash[id] % BUCKETS];
+	uint16_t *at = &g->bucket[bucket_of(g->hash[id])];
 
 	while (*at != id)
 		at = &g->chain[*at];
@@ -111,18 +134,25 @@ static void evict(struct grid *g)
 /* The place of a colour in the palette; a free one becomes it. CELL_COLOURS if there is neither. */
 static unsigned find_colour(struct grid *g, uint32_t px)
 {
+	uint8_t *hint = &g->hint[px * 0x9e3779b1u >> 24];
 	unsigned free = CELL_COLOURS;
+
+	if (g->uses[*hint] && g->colour[*hint] == px)
+		return *hint;
 
 	for (unsigned i = 0; i < CELL_COLOURS; i++) {
 		if (!g->uses[i]) {
 			if (free == CELL_COLOURS)
 				free = i;
 		} else if (g->colour[i] == px) {
+			*hint = (uint8_t)i;
 			return i;
 		}
 	}
-	if (free < CELL_COLOURS)
+	if (free < CELL_COLOURS) {
 		g->colour[free] = px;
+		*hint = (uint8_t)free;
+	}
 	return free;
 }
 
@@ -152,7 +182,7 @@ static bool put(struct grid *g, unsigned id, const uint32_t *px, uint32_t stride
 
 unsigned celldict_enter(struct grid *g, const uint32_t *px, uint32_t stride)
 {
-	uint32_t h = cell_hash(g, px, stride);
+	uint32_t h = celldict_hash(g->cw, g->ch, px, stride);
 	unsigned id, evicted = 0;
 
 	if (g->free == HEAD && g->count < g->ids)
@@ -169,8 +199,8 @@ unsigned celldict_enter(struct grid *g, const uint32_t *px, uint32_t stride)
 		evict(g);
 	}
 	g->hash[id] = h;
-	g->chain[id] = g->bucket[h % BUCKETS];
-	g->bucket[h % BUCKETS] = (uint16_t)id;
+	g->chain[id] = g->bucket[bucket_of(h)];
+	g->bucket[bucket_of(h)] = (uint16_t)id;
 	link_newest(g, id);
 	return id;
 }

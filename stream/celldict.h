@@ -12,6 +12,12 @@
 /** Makes an empty dictionary for cells of cw x ch pixels, of which the first stands at (ox, oy). */
 void celldict_begin(struct grid *g, unsigned cw, unsigned ch, unsigned ox, unsigned oy);
 
+/** A hash of a cell's pixels; never 0. */
+uint32_t celldict_hash(unsigned cw, unsigned ch, const uint32_t *px, uint32_t stride);
+
+/** True if a cell has this hash. */
+bool celldict_has_hash(const struct grid *g, uint32_t hash);
+
 /** The id of a cell with these pixels (stride words from row to row), or CELL_NONE. */
 unsigned celldict_find(const struct grid *g, const uint32_t *px, uint32_t stride);
 

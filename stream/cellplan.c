@@ -31,38 +31,27 @@ static bool shape_of(const struct dense_enc *e, unsigned g, struct shape *s)
 
 	if (!p->fresh && !grid->cw)
 		return false;
-	*s = p->fresh ? (struct shape){ .cw = p->cw, .ch = p->ch, .ox = p->ox, .oy = p->oy } :
-			(struct shape){ .cw = grid->cw, .ch = grid->ch, .ox = grid->ox, .oy = grid->oy };
+	*s = p->fresh ? (struct shape){ .cw = p->cw, .ch = p->ch, .ox = p->ox, .oy = p->oy }
+		      : (struct shape){ .cw = grid->cw, .ch = grid->ch, .ox = grid->ox, .oy = grid->oy };
 	s->cols = (e->d.width - s->ox) / s->cw;
 	s->rows = (e->d.height - s->oy) / s->ch;
 	return true;
 }
 
-static bool tile_differs(const struct dense_enc *e, uint32_t x, uint32_t y)
-{
-	uint32_t tile = y / TILE * e->d.cols + x / TILE;
-
-	return e->diff[tile / 32] >> (tile % 32) & 1;
-}
-
-/* Reads a cell; tells whether it differs from what was sent, whether it is of one colour, and its hash. */
+/* Reads a cell; tells whether it differs from what was sent, and if so, whether it is of one colour, and its hash. */
 static bool look_at_cell(struct dense_enc *e, const struct shape *s, uint32_t x, uint32_t y, bool *solid, uint32_t *hash)
 {
 	uint32_t *px = e->u.plan.px;
-	bool changed = false;
-	uint32_t h = 0;
 
+	if (!picture_differs(&e->cur, x, y, s->cw, s->ch, e->d.sent + (size_t)y * e->d.width + x, e->d.width))
+		return false;
+	for (unsigned r = 0; r < s->ch; r++)
+		picture_read(&e->cur, x, y + r, s->cw, px + r * s->cw);
 	*solid = true;
-	for (unsigned r = 0; r < s->ch; r++, px += s->cw) {
-		picture_read(&e->cur, x, y + r, s->cw, px);
-		changed |= memcmp(px, e->d.sent + (size_t)(y + r) * e->d.width + x, s->cw * sizeof(*px)) != 0;
-		for (unsigned c = 0; c < s->cw; c++) {
-			h = (h ^ px[c]) * 0x9e3779b1u + (h >> 15);
-			*solid &= px[c] == e->u.plan.px[0];
-		}
-	}
-	*hash = h | 1;
-	return changed;
+	for (unsigned i = 1; i < s->cw * s->ch && *solid; i++)
+		*solid = px[i] == px[0];
+	*hash = celldict_hash(s->cw, s->ch, px, s->cw);
+	return true;
 }
 
 struct row_count {
@@ -90,15 +79,17 @@ static void look_at_row(struct dense_enc *e, const struct shape *s, struct row_c
 {
 	struct cellplan *p = &e->u.plan;
 	const struct grid *grid = &e->d.cells.grid[p->g];
-	uint32_t y = s->oy + p->row * s->ch;
+	uint32_t y = s->oy + p->row * s->ch, cols[DENSE_MAX_SIDE / TILE / 32];
 
 	*n = (struct row_count){ .first = ~0u };
+	if (!dense_enc_columns(e, y, s->ch, cols))
+		return;
 	for (unsigned c = 0; c < s->cols; c++) {
 		uint32_t x = s->ox + c * s->cw, hash;
 		bool solid;
 
-		if (!tile_differs(e, x, y) && !tile_differs(e, x + s->cw - 1, y) && !tile_differs(e, x, y + s->ch - 1) &&
-		    !tile_differs(e, x + s->cw - 1, y + s->ch - 1) && !tile_differs(e, x, y + s->ch / 2))
+		if (!(cols[x / TILE / 32] >> (x / TILE % 32) & 1) &&
+		    !(cols[(x + s->cw - 1) / TILE / 32] >> ((x + s->cw - 1) / TILE % 32) & 1))
 			continue;
 		if (taken(e, p->g, x + s->cw / 2, y + s->ch / 2))
 			continue;
@@ -111,7 +102,7 @@ static void look_at_row(struct dense_enc *e, const struct shape *s, struct row_c
 			continue;
 		}
 		n->changed++;
-		if (p->seen[hash >> 21] == hash || (!e->plan[p->g].fresh && celldict_find(grid, p->px, s->cw) != CELL_NONE))
+		if (p->seen[hash >> 21] == hash || (!e->plan[p->g].fresh && celldict_has_hash(grid, hash)))
 			n->known++;
 		p->seen[hash >> 21] = hash;
 	}

@@ -18,7 +18,6 @@ void cells_clear(struct dense *d)
 	for (unsigned g = 0; g < GRIDS; g++)
 		c->grid[g].cw = 0;
 	mix_clear_slots(c->flag, sizeof(c->flag) / sizeof(c->flag[0]));
-	mix_clear_slots(c->expected, sizeof(c->expected) / sizeof(c->expected[0]));
 	mix_clear_slots(c->row_flag, sizeof(c->row_flag) / sizeof(c->row_flag[0]));
 	mix_clear_slots(c->shape[0], sizeof(c->shape) / sizeof(c->shape[0][0]));
 	mix_clear_slots(c->number[0], sizeof(c->number) / sizeof(c->number[0][0]));
@@ -63,8 +62,8 @@ static void code_shape(struct dense *d, struct grid *g, const struct cell_plan *
 
 	cw++;
 	ch++;
-	if (cw < CELL_MIN_W || cw > CELL_MAX_W || ch < CELL_MIN_H || ch > CELL_MAX_H || ox >= cw || oy >= ch || ox + cw > d->width ||
-	    oy + ch > d->height) {
+	if (cw < CELL_MIN_W || cw > CELL_MAX_W || ch < CELL_MIN_H || ch > CELL_MAX_H || ox >= cw || oy >= ch ||
+	    ox + cw > d->width || oy + ch > d->height) {
 		d->rc.bad = true;
 		return;
 	}
@@ -150,9 +149,9 @@ bool cells_row(struct dense *d, bool coded)
 	/* Left of the first cell stands what the picture has there, or else what was coded last. */
 	for (int32_t i = 6; i > 0; i--)
 		push_left(c, t,
-			  c->first_col ? standing(d, g, c->row, c->first_col - i) :
-			  t->length >= (uint32_t)i ? t->history[(t->length - (uint32_t)i) % TEXT_HISTORY] :
-						     CELL_NONE);
+			  c->first_col		     ? standing(d, g, c->row, c->first_col - i)
+			  : t->length >= (uint32_t)i ? t->history[(t->length - (uint32_t)i) % TEXT_HISTORY]
+						     : CELL_NONE);
 	c->above = (uint16_t)standing(d, g, c->row - 1, c->col);
 	return true;
 }
@@ -165,7 +164,13 @@ static unsigned expected_id(const struct text *t)
 
 static uint32_t match_class(uint32_t length)
 {
-	return length < 8 ? length : length < 12 ? 8 : length < 16 ? 9 : length < 24 ? 10 : length < 32 ? 11 : length < 64 ? 12 : 13;
+	return length < 8    ? length
+	       : length < 12 ? 8
+	       : length < 16 ? 9
+	       : length < 24 ? 10
+	       : length < 32 ? 11
+	       : length < 64 ? 12
+			     : 13;
 }
 
 static uint32_t last_four(const struct text *t)
@@ -181,7 +186,8 @@ static uint32_t common_past(const struct text *t, uint32_t at)
 {
 	uint32_t n = 0, oldest = t->length > TEXT_HISTORY ? t->length - TEXT_HISTORY : 0;
 
-	while (n < 32 && at > oldest + n && t->history[(at - 1 - n) % TEXT_HISTORY] == t->history[(t->length - 1 - n) % TEXT_HISTORY])
+	while (n < 32 && at > oldest + n &&
+	       t->history[(at - 1 - n) % TEXT_HISTORY] == t->history[(t->length - 1 - n) % TEXT_HISTORY])
 		n++;
 	return n;
 }
@@ -247,28 +253,6 @@ static void token_contexts(const struct dense *d, const struct text *t, uint32_t
 		h[i] += d->cells.g;
 }
 
-/* The fast mode's: as expected, or else by what stands left. */
-static unsigned code_token_fast(struct dense *d, unsigned id)
-{
-	struct cells *c = &d->cells;
-	const struct text *t = &c->grid[c->g].text;
-	unsigned expected = expected_id(t), got = 1;
-	uint32_t h;
-
-	if (t->match_length &&
-	    slot_bit(&d->rc, &c->expected[t->match_length < 15 ? t->match_length : 15], FLAG_LIMIT, id == expected))
-		return expected;
-	if (slot_bit(&d->rc, &c->expected[0], FLAG_LIMIT, id == CELL_NONE))
-		return CELL_NONE;
-	h = (c->left[0] * 2u + c->g) * 0x9e3779b1u;
-	for (unsigned i = ID_BITS; i--;) {
-		struct slot *slot = &d->table[((h >> 14) + got * 0x1f35u) % MIX_SLOTS];
-
-		got = got << 1 | (unsigned)slot_bit(&d->rc, slot, FLAG_LIMIT, id >> i & 1);
-	}
-	return got & CELL_NONE;
-}
-
 /* CELL_NONE stands for "its pixels follow". */
 static unsigned code_token(struct dense *d, unsigned id)
 {
@@ -318,13 +302,9 @@ bool cells_code(struct dense *d, const uint32_t *px, uint32_t stride)
 	struct rect r = cells_rect(d);
 	unsigned id = px ? celldict_find(g, px, stride) : CELL_NONE;
 
-	if (d->mode == MODE_DENSE) {
-		c->here = (uint16_t)standing(d, g, c->row, c->col);
-		c->above_right = (uint16_t)standing(d, g, c->row - 1, c->col + 1);
-		id = code_token(d, id);
-	} else {
-		id = code_token_fast(d, id);
-	}
+	c->here = (uint16_t)standing(d, g, c->row, c->col);
+	c->above_right = (uint16_t)standing(d, g, c->row - 1, c->col + 1);
+	id = code_token(d, id);
 	if (id == CELL_NONE) {
 		pixels_begin(d, r.x, r.y, r.w, r.h, true, false);
 		return false;

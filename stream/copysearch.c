@@ -17,8 +17,7 @@
 
 #define GAIN_MIN 150 /* pixels: below this a copy is not worth its bits */
 #define GAIN_PART 16
-#define REFINE 12 /* pixels that a side may move */
-#define LINE_SAMPLES 128
+#define REFINE 12	/* pixels that a side may move */
 #define OUTSIDE (-8192) /* a block's gain where there is no source */
 
 void copysearch_begin(struct dense_enc *e)
@@ -32,8 +31,7 @@ void copysearch_begin(struct dense_enc *e)
 	s->scanned = false;
 	s->fine = e->diffs <= FEW;
 	s->best_gain = 0;
-	s->row_step = e->d.mode == MODE_FAST ? 4 : 1;
-	s->shift = e->d.mode == MODE_FAST ? 4 : 3;
+	s->shift = 3;
 	while (((e->d.width >> s->shift) + 1) * ((e->d.height >> s->shift) + 1) > SEARCH_GAINS)
 		s->shift++;
 }
@@ -203,22 +201,22 @@ static inline int32_t px_gain(uint32_t cur, uint32_t is, uint32_t would)
 	return would == cur;
 }
 
-/* The gain of a line of pixels of the copy at hand, estimated from some of them where there are many. */
+/* The gain of a line of pixels of the copy at hand. */
 static int32_t line_gain(struct dense_enc *e, int32_t x, int32_t y, int32_t n, bool across)
 {
 	const struct copy *c = &e->u.search.found;
-	int32_t gain = 0, step = e->d.mode == MODE_FAST ? n / LINE_SAMPLES + 1 : 1;
+	int32_t gain = 0;
 	int64_t from = (int64_t)c->dy * e->d.width + c->dx;
 
-	for (int32_t i = 0; i < n; i += step) {
+	for (int32_t i = 0; i < n; i++) {
 		uint32_t cur;
 		size_t at = (size_t)y * e->d.width + (size_t)x;
 
 		picture_read(&e->cur, (uint32_t)x, (uint32_t)y, 1, &cur);
 		gain += px_gain(cur, e->d.sent[at], e->d.sent[(size_t)((int64_t)at + from)]);
-		*(across ? &x : &y) += step;
+		++*(across ? &x : &y);
 	}
-	return gain * step;
+	return gain;
 }
 
 /* The gain of n <= 16 pixels in a row. Counts those that changed. */
@@ -247,12 +245,12 @@ static void gain_row(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;
 	int32_t size = 1 << s->shift, row = (s->y - s->bounds.y) >> s->shift, dx = s->found.dx, dy = s->found.dy;
-	int32_t x0 = s->bounds.x, w = s->bounds.w, step = s->row_step;
+	int32_t x0 = s->bounds.x, w = s->bounds.w;
 	int16_t *gains = s->gains + row * s->block_cols;
 	int32_t changed = 0;
 
 	memset(gains, 0, (size_t)s->block_cols * sizeof(*gains));
-	for (int32_t y = s->y; y < s->y + size && y < s->bounds.y + s->bounds.h; y += step) {
+	for (int32_t y = s->y; y < s->y + size && y < s->bounds.y + s->bounds.h; y++) {
 		const uint32_t *is = e->d.sent + (size_t)y * e->d.width + (uint32_t)x0;
 		bool outside = y + dy < 0 || y + dy >= (int32_t)e->d.height;
 
@@ -266,11 +264,11 @@ static void gain_row(struct dense_enc *e)
 			if (outside || x0 + x + dx < 0 || x0 + x + n + dx > (int32_t)e->d.width)
 				*g = OUTSIDE;
 			else if (*g > OUTSIDE / 2)
-				*g = (int16_t)(*g + step * run_gain(s->line + x, is + x, is + x + (int64_t)dy * e->d.width + dx, n,
-								    &changed));
+				*g = (int16_t)(*g +
+					       run_gain(s->line + x, is + x, is + x + (int64_t)dy * e->d.width + dx, n, &changed));
 		}
 	}
-	s->changed += changed * step;
+	s->changed += changed;
 }
 
 /* The best rectangle of blocks whose first row is s->top: for each last row the best run of columns (Kadane). */
@@ -300,7 +298,7 @@ static int32_t least_of(int32_t a, int32_t b)
 	return a < b ? a : b;
 }
 
-/* Blocks to pixels, as far as there is a source: not every row of a block was looked at. */
+/* Blocks to pixels, as far as there is a source. */
 static void rect_to_pixels(struct dense_enc *e)
 {
 	struct copysearch *s = &e->u.search;

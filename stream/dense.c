@@ -35,25 +35,35 @@ int dense_reset_begin(struct dense *d, enum dense_mode mode, uint32_t *sent, uin
 	return 0;
 }
 
+/* Of what both modes have. */
+static void reset_round(struct dense *d)
+{
+	tilemap_clear(d);
+	copies_clear(d);
+	copies_begin(d);
+}
+
 bool dense_reset_step(struct dense *d)
 {
 	unsigned step = d->reset++;
 
+	if (d->mode == MODE_FAST) {
+		if (step)
+			return false;
+		reset_round(d);
+		fast_clear(d);
+		return false;
+	}
 	if (step < TABLE_PIECES) {
 		mix_clear_slots(d->table + (size_t)step * TABLE_PIECE, TABLE_PIECE);
 		return true;
 	}
 	switch (step - TABLE_PIECES) {
 	case 0: cells_clear(d); return true;
-	case 1: tilemap_clear(d); return true;
-	case 2: pixels_clear(d); return true;
-	case 3:
-		if (d->mode == MODE_FAST)
-			fast_clear(d);
-		else
-			background_clear(d);
-		copies_clear(d);
-		copies_begin(d);
+	case 1: pixels_clear(d); return true;
+	case 2:
+		reset_round(d);
+		background_clear(d);
 		cells_begin(d);
 		return false;
 	default: return false;

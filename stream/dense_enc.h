@@ -7,9 +7,10 @@
 
 #include "stream/cells.h"
 #include "stream/dense_model.h"
+#include "stream/dense_round.h"
 #include "stream/picture.h"
 
-#define DIFF_WORDS (DENSE_MAX_TILES / 32 + 1)
+#define DIFF_WORDS (DENSE_MAX_TILES / 32 + 2)
 
 /* -------- search for copies */
 
@@ -37,7 +38,6 @@ struct copysearch {
 	bool fine;                       /* many anchors */
 	bool scanned;                    /* the old picture was looked through */
 	int32_t changed;                 /* pixels in bounds, estimated with the last vector */
-	int32_t row_step;                /* of the rows whose gain is looked at */
 	unsigned shift;                  /* blocks of 1 << shift pixels */
 	int32_t block_cols, block_rows;
 	struct {
@@ -53,6 +53,40 @@ struct copysearch {
 	int16_t gains[SEARCH_GAINS];
 	int32_t sum[DENSE_MAX_SIDE / 8];
 	uint32_t line[DENSE_MAX_SIDE];
+};
+
+/* -------- the fast mode's search */
+
+#define MOVE_PROBES 1024 /* a power of two */
+#define MOVE_VOTES 256
+#define MOVE_TRIES 3
+
+enum move_stage { MOVE_PROBE, MOVE_SCAN, MOVE_SCORE, MOVE_FIT, MOVE_REFINE, MOVE_AGAIN };
+
+struct movesearch {
+	enum move_stage stage;
+	uint32_t tile, seen, next, picked; /* of the tiles that differ: the one at hand; how many there were; the one to take next */
+	unsigned probes;
+	struct {
+		uint32_t hash;             /* 0: none here */
+		uint16_t x, y;
+	} probe[MOVE_PROBES];
+	bool first[1024];                  /* by hash of a feature's first pixels, whether there is one */
+	struct {
+		int16_t dx, dy;
+		uint32_t count;
+	} vote[MOVE_VOTES];
+	unsigned vectors, tries, passes, side;
+	struct {
+		int16_t dx, dy;
+		int32_t gain;              /* when tried last */
+	} vector[MOVE_TRIES];
+	int32_t row, rows, cols;           /* of the bounds, in tiles */
+	int32_t changed;                   /* samples that changed */
+	int32_t gain, best_gain;
+	struct copy found, best;           /* best: in tiles */
+	int32_t sum[DENSE_MAX_SIDE / TILE];
+	int8_t score[DENSE_MAX_TILES];     /* what the vector at hand does to a tile */
 };
 
 /* -------- search for a grid of text */
@@ -96,6 +130,24 @@ struct cellplan {
 	uint32_t px[CELL_MAX_W * CELL_MAX_H];
 };
 
+/* -------- the fast mode's: which cells are glyphs */
+
+#define PLAN_LINES 1024
+#define PLAN_SYMBOLS 16384
+
+struct glyphplan {
+	uint8_t g;
+	uint16_t row;                /* at hand */
+	unsigned lines, line, symbols;
+	uint32_t evicted[GRIDS];     /* when the cells were looked at */
+	struct {
+		uint8_t g;
+		struct glyph_line line;
+		uint16_t at;         /* of its first cell in symbol */
+	} of[PLAN_LINES];
+	uint16_t symbol[PLAN_SYMBOLS];
+};
+
 enum enc_stage { ENC_IDLE, ENC_DIFF, ENC_COPIES, ENC_REDIFF, ENC_GRID, ENC_PLAN, ENC_CODE };
 
 struct dense_enc {
@@ -118,12 +170,46 @@ struct dense_enc {
 	uint32_t known[GRIDS];            /* how much of what was coded lately the dictionaries had, in 1/256 */
 	union {
 		struct copysearch search;
+		struct movesearch moves;
 		struct gridsearch grid;
 		struct cellplan plan;
 		uint32_t px[TILE][PX_WIDE];  /* what is coded */
+		struct {
+			union {
+				uint32_t px[TILE * PX_WIDE];
+				uint32_t seen[2048]; /* before: hashes of cells that were looked at */
+			};
+			struct glyphplan plan;
+		} text;
 		uint32_t cell[CELL_MAX_W * CELL_MAX_H];
 	} u;
 };
+
+/**
+ * The columns of tiles in which any differs, of those that rows y to y + h - 1 touch. False if there are none.
+ */
+static inline bool dense_enc_columns(const struct dense_enc *e, uint32_t y, uint32_t h, uint32_t cols[DENSE_MAX_SIDE / TILE / 32])
+{
+	uint32_t words = (e->d.cols + 31) / 32, any = 0;
+
+	for (uint32_t i = 0; i < words; i++)
+		cols[i] = 0;
+	for (uint32_t row = y / TILE; row <= (y + h - 1) / TILE; row++) {
+		uint32_t at = row * e->d.cols;
+
+		for (uint32_t i = 0; i < words; i++, at += 32) {
+			uint64_t two = e->diff[at / 32] | (uint64_t)e->diff[at / 32 + 1] << 32;
+			uint32_t bits = (uint32_t)(two >> (at % 32));
+
+			/* What is beyond the row is the next one's. */
+			if ((i + 1) * 32 > e->d.cols)
+				bits &= (1u << (e->d.cols % 32)) - 1;
+			cols[i] |= bits;
+			any |= bits;
+		}
+	}
+	return any;
+}
 
 _Static_assert(sizeof(struct dense_enc) <= 2 * 1024 * 1024, "a head's state stays within 2 MiB");
 

@@ -5,12 +5,15 @@
 #include "stream/copysearch.h"
 #include "stream/dense_encode.h"
 #include "stream/dense_round.h"
+#include "stream/glyphplan.h"
 #include "stream/gridsearch.h"
+#include "stream/movesearch.h"
 
 #define LOOK 1u
 #define HEADER_MAX 5
 #define GRID_MIN_DIFFS 6 /* tiles that differ; below, no grid is looked for */
 #define COPY_MIN_DIFFS 2
+#define MOVE_MIN_DIFFS 6 /* in the fast mode, where the search must pay */
 #define GRID_WAIT_MAX 64 /* rounds */
 
 int dense_enc_reset_begin(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width,
@@ -107,43 +110,41 @@ static struct rect tile_rect(const struct dense *d, uint32_t row, uint32_t col)
 	return r;
 }
 
-static bool tile_differs(const struct dense_enc *e, const struct rect *r, uint32_t px[TILE][TILE])
-{
-	bool differs = false;
-
-	for (int32_t y = 0; y < r->h; y++) {
-		picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w, px[y]);
-		differs |= !pixels_equal(px[y], e->d.sent + (size_t)(r->y + y) * e->d.width + r->x, (uint32_t)r->w);
-	}
-	return differs;
-}
-
-/* The same, without all pixels. */
 static bool any_differs(const struct dense_enc *e, const struct rect *r)
 {
-	for (int32_t y = 0; y < r->h; y++) {
-		uint32_t px[TILE];
+	return picture_differs(&e->cur, (uint32_t)r->x, (uint32_t)r->y, (uint32_t)r->w, (uint32_t)r->h,
+			       e->d.sent + (size_t)r->y * e->d.width + r->x, e->d.width);
+}
 
-		picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w, px);
-		if (!pixels_equal(px, e->d.sent + (size_t)(r->y + y) * e->d.width + r->x, (uint32_t)r->w))
-			return true;
-	}
-	return false;
+/* True if none of the eight tiles from column c of the row on is marked. */
+static bool none_of_eight(const struct dense_enc *e, const uint8_t *flags, uint32_t c)
+{
+	uint64_t eight;
+
+	if (c + sizeof(eight) > e->d.cols)
+		return false;
+	memcpy(&eight, flags + c, sizeof(eight));
+	return !(eight & LOOK * 0x0101010101010101u);
 }
 
 /* Looks at one row of tiles. Those that were marked for nothing are done with. */
 static void diff_row(struct dense_enc *e)
 {
+	uint8_t *flags = e->flags + e->row * e->d.cols;
+
 	for (uint32_t c = 0; c < e->d.cols; c++) {
 		uint32_t tile = e->row * e->d.cols + c;
-		struct rect r = tile_rect(&e->d, e->row, c);
+		struct rect r;
 
-		if (!(e->flags[tile] & LOOK))
+		if (!(flags[c] & LOOK)) {
+			c += none_of_eight(e, flags, c) ? 7 : 0;
 			continue;
-		e->flags[tile] &= (uint8_t)~LOOK;
+		}
+		r = tile_rect(&e->d, e->row, c);
+		flags[c] &= (uint8_t)~LOOK;
 		if (!any_differs(e, &r))
 			continue;
-		e->flags[tile] |= LOOK;
+		flags[c] |= LOOK;
 		e->diff[tile / 32] |= 1u << (tile % 32);
 		e->diffs++;
 		rect_widen(&e->bounds, &r);
@@ -155,7 +156,7 @@ static void begin_diff(struct dense_enc *e, enum enc_stage stage)
 	e->row = 0;
 	e->diffs = 0;
 	e->bounds = (struct rect){ 0 };
-	memset(e->diff, 0, sizeof(e->diff));
+	memset(e->diff, 0, (e->d.cols * e->d.rows / 32 + 1) * sizeof(e->diff[0]));
 	e->stage = stage;
 }
 
@@ -165,7 +166,9 @@ static const struct copy *op_copy(void *arg)
 {
 	struct dense_enc *e = arg;
 
-	return e->stage == ENC_COPIES ? &e->u.search.found : NULL;
+	if (e->stage != ENC_COPIES)
+		return NULL;
+	return e->d.mode == MODE_FAST ? &e->u.moves.found : &e->u.search.found;
 }
 
 static const struct cell_plan *op_cells(void *arg, unsigned g)
@@ -173,10 +176,27 @@ static const struct cell_plan *op_cells(void *arg, unsigned g)
 	return &((struct dense_enc *)arg)->plan[g];
 }
 
+/* In the fast mode: a row of tiles was read when its map was coded, if there is room for it. */
+static const uint32_t *fast_px(struct dense_enc *e, const struct rect *r, uint32_t *stride)
+{
+	uint32_t *px = e->u.text.px;
+
+	/* A glyph is narrow, and may be higher than a tile. */
+	*stride = e->d.px.literal ? (uint32_t)r->w : PX_WIDE;
+	if (!e->d.px.literal && e->d.width <= PX_WIDE)
+		return px + r->x;
+	if (e->d.px.x == r->x && e->d.px.y == r->y)
+		for (int32_t y = 0; y < r->h; y++)
+			picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w, px + (uint32_t)y * *stride);
+	return px;
+}
+
 static const uint32_t *op_px(void *arg, const struct rect *r, uint32_t *stride)
 {
 	struct dense_enc *e = arg;
 
+	if (e->d.mode == MODE_FAST)
+		return fast_px(e, r, stride);
 	/* A cell is read when it begins, a region of tiles likewise; what is being coded stays. */
 	if (e->d.stage == DENSE_CELL || (e->d.stage == DENSE_PIXELS && e->d.px.x == r->x && e->d.px.y == r->y))
 		for (int32_t y = 0; y < r->h; y++)
@@ -186,58 +206,93 @@ static const uint32_t *op_px(void *arg, const struct rect *r, uint32_t *stride)
 	return e->d.stage == DENSE_PIXELS ? e->u.px[0] : e->u.cell;
 }
 
-/* One colour; pixels; or, in the fast mode, pixels of which few are like a neighbour or the one before. */
-static enum tile_mode kind_of(const struct dense *d, const struct rect *r, uint32_t px[TILE][TILE])
+#define SAMPLE 6 /* of a tile's rows, every so many */
+
+/* Pixels of which few are like their neighbours or the one before. */
+static bool is_texture(const struct dense *d, const struct rect *r, const uint32_t *px, uint32_t stride)
 {
-	unsigned unlike_first = 0, like = 0;
+	int32_t like = 0, looked = 0;
 
-	for (int32_t y = 0; y < r->h; y++) {
+	for (int32_t y = SAMPLE / 2; y < r->h; y += SAMPLE) {
 		const uint32_t *sent = d->sent + (size_t)(r->y + y) * d->width + (uint32_t)r->x;
+		const uint32_t *row = px + (uint32_t)y * stride, *above = row - stride;
 
-		for (int32_t x = 0; x < r->w; x++) {
-			unlike_first |= px[y][x] ^ px[0][0];
-			like += (x && px[y][x] == px[y][x - 1]) | (y && px[y][x] == px[y - 1][x]) | (px[y][x] == sent[x]);
-		}
+		for (int32_t x = 1; x < r->w; x++)
+			like += ((row[x] == row[x - 1]) & (row[x] == above[x])) | (row[x] == sent[x]);
+		looked += r->w - 1;
 	}
-	if (!unlike_first)
-		return TILE_SOLID;
-	return d->mode == MODE_FAST && like * 4 < (unsigned)(r->w * r->h) ? TILE_TEXTURE : TILE_CODED;
+	return like * 3 < looked;
 }
 
+static bool is_solid(const struct rect *r, const uint32_t *px, uint32_t stride)
+{
+	for (int32_t y = 0; y < r->h; y++, px += stride)
+		for (int32_t x = 0; x < r->w; x++)
+			if (px[x] != px[0] || (y && px[x] != px[-(int32_t)stride]))
+				return false;
+	return true;
+}
+
+/* One colour; pixels; or, in the fast mode, textures. */
 static enum tile_mode op_tile(void *arg)
 {
 	struct dense_enc *e = arg;
 	struct dense *d = &e->d;
-	uint32_t tile = d->row * d->cols + d->col, px[TILE][TILE];
+	bool fast = d->mode == MODE_FAST;
+	uint32_t tile = d->row * d->cols + d->col, one[TILE * TILE], *px = one, stride = TILE;
 	struct rect r = tile_rect(d, d->row, d->col);
 
 	if (!(e->flags[tile] & LOOK))
 		return TILE_SAME;
 	e->flags[tile] &= (uint8_t)~LOOK;
-	if (!tile_differs(e, &r, px))
+	if (!any_differs(e, &r))
 		return TILE_SAME;
-	if (background_equals(d, tile, px[0], TILE, (uint32_t)r.w, (uint32_t)r.h))
+	if (fast && d->width <= PX_WIDE) {
+		px = e->u.text.px + r.x;
+		stride = PX_WIDE;
+	}
+	for (int32_t y = 0; y < r.h; y++)
+		picture_read(&e->cur, (uint32_t)r.x, (uint32_t)(r.y + y), (uint32_t)r.w, px + (uint32_t)y * stride);
+	if (background_equals(d, tile, px, stride, (uint32_t)r.w, (uint32_t)r.h))
 		return TILE_BACKGROUND;
-	return kind_of(d, &r, px);
+	if (is_solid(&r, px, stride))
+		return TILE_SOLID;
+	return fast && is_texture(d, &r, px, stride) ? TILE_TEXTURE : TILE_CODED;
 }
 
 static bool op_row(void *arg)
 {
 	struct dense_enc *e = arg;
+	uint8_t *flags = e->flags + e->d.row * e->d.cols;
 
-	for (uint32_t c = 0; c < e->d.cols; c++)
-		if (e->flags[e->d.row * e->d.cols + c] & LOOK) {
-			struct rect r = tile_rect(&e->d, e->d.row, c);
+	for (uint32_t c = 0; c < e->d.cols; c++) {
+		struct rect r;
 
-			if (any_differs(e, &r))
-				return true;
+		if (!(flags[c] & LOOK)) {
+			c += none_of_eight(e, flags, c) ? 7 : 0;
+			continue;
 		}
-	for (uint32_t c = 0; c < e->d.cols; c++)
-		e->flags[e->d.row * e->d.cols + c] &= (uint8_t)~LOOK;
+		r = tile_rect(&e->d, e->d.row, c);
+		if (any_differs(e, &r))
+			return true;
+		flags[c] &= (uint8_t)~LOOK;
+	}
 	return false;
 }
 
-static const struct round_ops ops = { .copy = op_copy, .cells = op_cells, .px = op_px, .tile = op_tile, .row = op_row };
+static const struct glyph_line *op_line(void *arg)
+{
+	return glyphplan_line(arg);
+}
+
+static unsigned op_glyph(void *arg)
+{
+	return glyphplan_glyph(arg);
+}
+
+static const struct round_ops ops = {
+	.copy = op_copy, .cells = op_cells, .line = op_line, .glyph = op_glyph, .px = op_px, .tile = op_tile, .row = op_row
+};
 
 /* -------- a round */
 
@@ -256,18 +311,35 @@ static void mark(struct dense_enc *e, const struct rect *r)
 			e->flags[(uint32_t)y * e->d.cols + (uint32_t)x] |= LOOK;
 }
 
+static void plan_again(struct dense_enc *e)
+{
+	if (e->d.mode == MODE_FAST)
+		glyphplan_begin(e);
+	else
+		cellplan_begin(e);
+	e->stage = ENC_PLAN;
+}
+
 /* What is left after the copies is known. */
 static void begin_plan(struct dense_enc *e)
 {
 	for (unsigned g = 0; g < GRIDS; g++)
 		e->plan[g].fresh = false;
-	cellplan_begin(e);
-	e->stage = ENC_PLAN;
+	plan_again(e);
+}
+
+static enum search_result search_copy(struct dense_enc *e)
+{
+	bool fast = e->d.mode == MODE_FAST;
+
+	if (e->diffs < (fast ? MOVE_MIN_DIFFS : COPY_MIN_DIFFS) || e->d.copies.count == COPY_MAX)
+		return SEARCH_NONE;
+	return fast ? movesearch_step(e) : copysearch_step(e);
 }
 
 static void step_copies(struct dense_enc *e)
 {
-	enum search_result r = e->diffs >= COPY_MIN_DIFFS && e->d.copies.count < COPY_MAX ? copysearch_step(e) : SEARCH_NONE;
+	enum search_result r = search_copy(e);
 
 	if (r == SEARCH_MORE)
 		return;
@@ -286,7 +358,7 @@ static void step_copies(struct dense_enc *e)
 
 static void step_plan(struct dense_enc *e)
 {
-	if (cellplan_step(e))
+	if (e->d.mode == MODE_FAST ? glyphplan_step(e) : cellplan_step(e))
 		return;
 	e->stage = ENC_CODE;
 	if (e->grid_pause) {
@@ -299,29 +371,40 @@ static void step_plan(struct dense_enc *e)
 	e->stage = ENC_GRID;
 }
 
+static bool has_grid(const struct dense_enc *e, unsigned g, const struct cell_plan *p)
+{
+	const struct grid *c = &e->d.cells.grid[g];
+	const struct glyph_grid *f = &e->d.fast.glyphs.grid[g];
+
+	if (e->d.mode == MODE_FAST)
+		return f->cw == p->cw && f->ch == p->ch && f->ox == p->ox && f->oy == p->oy;
+	return c->cw == p->cw && c->ch == p->ch && c->ox == p->ox && c->oy == p->oy;
+}
+
 static void step_grid(struct dense_enc *e)
 {
 	if (gridsearch_step(e))
 		return;
+
+	struct cell_plan best = e->u.grid.best;
+
+	if (e->d.mode == MODE_FAST)
+		glyphplan_begin(e); /* the search took its room */
 	e->stage = ENC_CODE;
-	if (!e->u.grid.best.fresh) {
+	if (!best.fresh) {
 		e->grid_pause = e->grid_wait;
 		e->grid_wait = e->grid_wait < GRID_WAIT_MAX ? 2 * e->grid_wait : GRID_WAIT_MAX;
 		return;
 	}
 	unsigned g = e->last_used[0] <= e->last_used[1] ? 0 : 1;
-	const struct grid *old = e->d.cells.grid;
 
 	e->grid_pause = e->grid_wait;
-	for (unsigned i = 0; i < GRIDS; i++)
-		if (old[i].cw == e->u.grid.best.cw && old[i].ch == e->u.grid.best.ch && old[i].ox == e->u.grid.best.ox &&
-		    old[i].oy == e->u.grid.best.oy)
-			return;
+	if (has_grid(e, 0, &best) || has_grid(e, 1, &best))
+		return;
 	e->grid_wait = 4;
 	e->known[g] = 128;
-	e->plan[g] = e->u.grid.best;
-	cellplan_begin(e);
-	e->stage = ENC_PLAN;
+	e->plan[g] = best;
+	plan_again(e);
 }
 
 /* How often the dictionary had the cell. */
@@ -332,7 +415,7 @@ static void note_cell(struct dense_enc *e, uint8_t g, bool known)
 
 static void step_code(struct dense_enc *e)
 {
-	bool cell = e->d.stage == DENSE_CELL;
+	bool cell = e->d.mode == MODE_DENSE && e->d.stage == DENSE_CELL;
 	uint8_t at = e->d.cells.g;
 	bool more = unit(e);
 
@@ -361,7 +444,10 @@ static void step(struct dense_enc *e)
 			break;
 		if (e->d.stage == DENSE_DONE)
 			round_begin(&e->d);
-		copysearch_begin(e);
+		if (e->d.mode == MODE_FAST)
+			movesearch_begin(e);
+		else
+			copysearch_begin(e);
 		e->stage = ENC_COPIES;
 		break;
 	case ENC_COPIES: step_copies(e); break;

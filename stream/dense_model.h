@@ -90,6 +90,7 @@ struct grid {
 	uint16_t chain[CELL_IDS + 1], bucket[1024]; /* by hash */
 	uint32_t hash[CELL_IDS];
 	uint32_t colour[CELL_COLOURS], uses[CELL_COLOURS]; /* pixels of cells that have this colour; 0: free */
+	uint8_t hint[256];       /* by a colour's hash: where it was found last */
 	struct text text;
 	uint8_t px[CELL_ROOM];
 };
@@ -105,7 +106,7 @@ struct cells {
 	uint16_t above, above_right;    /* ids of the row above */
 	uint16_t here;                  /* id of what stands there */
 	struct rect covered[GRIDS];     /* in pixels, all rows between the first and the last */
-	struct slot flag[2 * GRIDS], row_flag[2], expected[16], shape[4][32], number[4][SLOT_NUMBER];
+	struct slot flag[2 * GRIDS], row_flag[2], shape[4][32], number[4][SLOT_NUMBER];
 	int32_t a[12 * 4][MIX_INPUTS(12)], b[16][MIX_INPUTS(12)];
 	uint16_t apm[16][MIX_APM];
 };
@@ -122,6 +123,7 @@ enum tile_mode {
 
 struct tile_map {
 	uint8_t mode[DENSE_MAX_TILES]; /* this round's in the low half, the one's before in the high half */
+	uint8_t any[DENSE_MAX_SIDE / TILE]; /* by row, whether one is not TILE_SAME: bit 0 this round, bit 1 the one before */
 	struct slot row[8];
 	struct slot fast[5 * 5 * 5][3]; /* by the modes left, above and before */
 	int32_t a[3 * 32][MIX_INPUTS(7)], b[3 * 32][MIX_INPUTS(7)];
@@ -185,15 +187,51 @@ struct pixels {
 	uint32_t energy[3];
 };
 
+/* -------- the fast mode */
+
+#define GLYPH_IDS 1000
+#define GLYPH_ROOM 60000 /* pixels of all cells of a dictionary */
+#define GLYPH_BUCKETS 1024
+#define GLYPH_TWO 4096
+#define GLYPH_FOUR 8192
+
+struct glyph_grid {
+	uint8_t cw, ch, ox, oy;     /* as in struct grid */
+	uint16_t ids, count, hand;  /* how many fit; how many there are; where the next one to give way is looked for */
+	uint32_t evicted;           /* how many gave way */
+	uint8_t used[GLYPH_IDS];    /* since the hand was there */
+	bool solid[GLYPH_IDS];      /* of one colour */
+	uint16_t chain[GLYPH_IDS], bucket[GLYPH_BUCKETS];       /* by hash */
+	uint32_t hash[GLYPH_IDS];
+	uint16_t after_two[GLYPH_TWO], after_four[GLYPH_FOUR];  /* what came after the two, the four, to the left last time */
+	uint32_t px[GLYPH_ROOM];
+};
+
+struct glyphs {
+	struct glyph_grid grid[GRIDS];
+	uint8_t g;                  /* grid at hand */
+	uint8_t hits;               /* cells in a row that were as after four before; 3 at most */
+	uint16_t row, col, first, last;
+	uint16_t left[4];           /* the symbols before, the last one first */
+	struct slot flag[2 * GRIDS + 2], guess[3 * 4], number[3][SLOT_NUMBER];
+};
+
 /* The fast mode's pixel coder: adaptive bits without mixing, and Golomb-Rice codes. Probabilities of a 1, in 1/65536. */
 #define FAST_TABLE 8192
 
 struct fast {
-	uint16_t piece[2][64];                /* is a row of a tile as before, as above? By what the one above was */
-	uint16_t guess[4][256], mru_flag, run[2][TILE];
+	uint16_t piece[3][64];                /* is a row of a tile as above, as before, a texture? By what the one above was */
+	uint16_t guess[128 + 5], run[2][TILE];
+	unsigned hit;                         /* whether what stood in such a place did again, of the last three times */
 	uint32_t table[FAST_TABLE];           /* what stood where the neighbours were so */
-	uint16_t mean[2][3][8];               /* size of the residuals, in 1/16; by kind of region, channel and activity */
+	uint32_t mru[4], cache[128];          /* colours: the last ones; by hash */
+	struct {
+		uint8_t k[2];
+		uint32_t bits[2], count;      /* of the last differences */
+	} lone;                               /* how pixels are coded that no guess had */
+	uint8_t parameter[DENSE_MAX_SIDE / TILE][2]; /* of textures: by column of tiles, green; red and blue */
 	uint8_t kind[DENSE_MAX_SIDE / TILE + 2];
+	struct glyphs glyphs;
 };
 
 enum dense_stage { DENSE_COPIES, DENSE_CELLS, DENSE_CELL_ROW, DENSE_CELL, DENSE_LITERAL, DENSE_ROW, DENSE_TILES, DENSE_PIXELS, DENSE_DONE };

@@ -4,13 +4,17 @@
 #include "stream/background.h"
 #include "stream/copies.h"
 #include "stream/dense_round.h"
+#include "stream/glyphs.h"
 #include "stream/pixels.h"
 #include "stream/tilemap.h"
 
 void round_begin(struct dense *d)
 {
 	copies_begin(d);
-	cells_begin(d);
+	if (d->mode == MODE_FAST)
+		glyphs_begin(d);
+	else
+		cells_begin(d);
 	d->px.old_valid[0] = d->px.old_valid[1] = false;
 	d->stage = DENSE_COPIES;
 }
@@ -56,6 +60,11 @@ static void draw_solid(struct dense *d)
 	uint32_t px = d->sent[(size_t)r.y * d->width + (uint32_t)r.x];
 
 	rect_widen(&d->touch.all, &r);
+	if (d->mode == MODE_FAST) {
+		for (int32_t y = 0; y < r.h; y++)
+			pixels_fill(d->sent + (size_t)(r.y + y) * d->width + (uint32_t)r.x, px, (uint32_t)r.w);
+		return;
+	}
 	for (int32_t y = 0; y < r.h; y++)
 		for (int32_t x = 0; x < r.w; x++)
 			put_px(d, (uint32_t)(r.x + x), (uint32_t)(r.y + y), px);
@@ -96,7 +105,7 @@ static void end_region(struct dense *d)
 
 	if (mode_at(d, d->col) == TILE_SOLID)
 		draw_solid(d);
-	else
+	else if (d->mode == MODE_DENSE)
 		for (uint32_t c = d->col; c < end; c++)
 			background_settle(d, d->row * d->cols + c);
 	d->col = end;
@@ -107,6 +116,8 @@ static void keep_old_row(struct dense *d)
 {
 	uint32_t y = d->row * TILE + TILE - 1;
 
+	if (d->mode == MODE_FAST)
+		return;
 	memcpy(d->px.old_row[0], d->px.old_row[1], d->width * sizeof(uint32_t));
 	d->px.old_valid[0] = d->px.old_valid[1];
 	d->px.old_valid[1] = y < d->height;
@@ -151,11 +162,11 @@ static void unit_pixels(struct dense *d, const struct round_ops *ops, void *e)
 {
 	uint32_t stride = 0;
 	const uint32_t *px = ops->px ? ops->px(e, &d->px.region, &stride) : NULL;
-	struct rect piece = { d->px.x, d->px.y, PX_PIECE, 1 };
+	struct rect rest = d->px.region;
 
-	if (piece.w > d->px.region.x + d->px.region.w - piece.x)
-		piece.w = d->px.region.x + d->px.region.w - piece.x;
-	rect_widen(&d->touch.all, &piece);
+	rest.h += rest.y - d->px.y;
+	rest.y = d->px.y;
+	rect_widen(&d->touch.all, &rest);
 	if (pixels_step(d, px, stride))
 		return;
 	end_region(d);
@@ -202,41 +213,19 @@ static void unit_cell_row(struct dense *d, const struct round_ops *ops, void *e)
 		c->row++;
 }
 
-bool round_unit(struct dense *d, const struct round_ops *ops, void *e)
+static void cells_unit(struct dense *d, const struct round_ops *ops, void *e)
 {
 	struct cells *c = &d->cells;
 
 	switch (d->stage) {
-	case DENSE_COPIES:
-		if (copies_step(d, ops->copy ? ops->copy(e) : NULL))
-			rect_widen(&d->touch.all, &d->copies.now[d->copies.count - 1].to);
-		else
-			d->stage = DENSE_CELLS;
-		break;
 	case DENSE_CELLS:
 		if (cells_grid(d, ops->cells ? ops->cells(e, c->g) : NULL))
 			d->stage = DENSE_CELL_ROW;
 		else
 			c->g++;
 		break;
-	case DENSE_CELL_ROW:
-		unit_cell_row(d, ops, e);
-		break;
-	case DENSE_CELL:
-	case DENSE_LITERAL:
-		unit_cell(d, ops, e);
-		break;
-	case DENSE_ROW:
-		unit_row(d, ops, e);
-		break;
-	case DENSE_TILES:
-		unit_tiles(d, ops, e);
-		break;
-	case DENSE_PIXELS:
-		unit_pixels(d, ops, e);
-		break;
-	case DENSE_DONE:
-		return false;
+	case DENSE_CELL_ROW: unit_cell_row(d, ops, e); break;
+	default: unit_cell(d, ops, e); break;
 	}
 	/* What is through without a unit of its own. */
 	if (d->stage == DENSE_CELL_ROW && c->row > c->last_row) {
@@ -246,6 +235,31 @@ bool round_unit(struct dense *d, const struct round_ops *ops, void *e)
 	if (d->stage == DENSE_CELLS && c->g == GRIDS) {
 		d->row = 0;
 		d->stage = DENSE_ROW;
+	}
+}
+
+bool round_unit(struct dense *d, const struct round_ops *ops, void *e)
+{
+	switch (d->stage) {
+	case DENSE_COPIES:
+		if (copies_step(d, ops->copy ? ops->copy(e) : NULL))
+			rect_widen(&d->touch.all, &d->copies.now[d->copies.count - 1].to);
+		else
+			d->stage = DENSE_CELLS;
+		break;
+	case DENSE_CELLS:
+	case DENSE_CELL_ROW:
+	case DENSE_CELL:
+	case DENSE_LITERAL:
+		if (d->mode == MODE_FAST)
+			glyphs_unit(d, ops, e);
+		else
+			cells_unit(d, ops, e);
+		break;
+	case DENSE_ROW: unit_row(d, ops, e); break;
+	case DENSE_TILES: unit_tiles(d, ops, e); break;
+	case DENSE_PIXELS: unit_pixels(d, ops, e); break;
+	case DENSE_DONE: return false;
 	}
 	if (d->stage == DENSE_ROW && d->row == d->rows) {
 		d->stage = DENSE_DONE;

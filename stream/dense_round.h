@@ -7,11 +7,19 @@
 
 #define ROUND_TILES 16 /* of the map in one unit */
 
+/* The fast mode: cells of a row that are coded. */
+struct glyph_line {
+	uint16_t row, first, last;
+};
+
 /** What an encoder decides and reads; all NULL in a decoder. e: its own. */
 struct round_ops {
 	/* The next copy to make, or NULL for none. */
 	const struct copy *(*copy)(void *e);
 	const struct cell_plan *(*cells)(void *e, unsigned grid);
+	/* The fast mode: the next line of the grid at hand, or NULL; and the symbol of its cell at hand. */
+	const struct glyph_line *(*line)(void *e);
+	unsigned (*glyph)(void *e);
 	/* The pixels of a rectangle as they are to be, *stride words from row to row. */
 	const uint32_t *(*px)(void *e, const struct rect *r, uint32_t *stride);
 	/* How tile (d->row, d->col) is to be coded, with its pixels read for the last time but for coding. */

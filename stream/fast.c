@@ -2,13 +2,14 @@
 #include <string.h>
 
 #include "stream/fast.h"
+#include "stream/glyphs.h"
 #include "stream/picture.h"
 #include "stream/pixels.h"
+#include "stream/texture.h"
 
 #define RATE 5 /* of probabilities: 1/32 of the way */
 #define HALF 32768
 #define NO_PX (~0u)
-#define QUOTIENT_MAX 4 /* longer ones are coded as eight bits */
 
 static void clear(uint16_t *p1, unsigned n)
 {
@@ -21,103 +22,16 @@ void fast_clear(struct dense *d)
 	struct fast *f = &d->fast;
 
 	clear(f->piece[0], sizeof(f->piece) / sizeof(f->piece[0][0]));
-	clear(f->guess[0], sizeof(f->guess) / sizeof(f->guess[0][0]));
+	clear(f->guess, sizeof(f->guess) / sizeof(f->guess[0]));
 	clear(f->run[0], sizeof(f->run) / sizeof(f->run[0][0]));
-	f->mru_flag = HALF;
-	memset(f->table, 0xff, sizeof(f->table));
+	f->hit = 0;
+	memset(f->table, 0, sizeof(f->table));
+	memset(f->mru, 0, sizeof(f->mru));
+	memset(f->cache, 0, sizeof(f->cache));
 	memset(f->kind, 0, sizeof(f->kind));
-	for (unsigned kind = 0; kind < 2; kind++)
-		for (unsigned c = 0; c < 3; c++)
-			for (unsigned i = 0; i < 8; i++)
-				f->mean[kind][c][i] = 16 * 4;
-}
-
-static inline int32_t channel(uint32_t px, unsigned c)
-{
-	return px >> 8 * c & 0xff;
-}
-
-/* A number below 256 with parameter k: unary quotient, 1, and k bits; with k = 8 the number itself. */
-static inline uint32_t rice(struct rangecoder *rc, unsigned k, uint32_t v)
-{
-	rc_raw_ready(rc);
-	if (!rc->decode) {
-		uint32_t q = v >> k;
-
-		if (k == 8)
-			rc_raw_put(rc, v, 8);
-		else if (q >= QUOTIENT_MAX)
-			rc_raw_put(rc, v << QUOTIENT_MAX, QUOTIENT_MAX + 8);
-		else
-			rc_raw_put(rc, ((v & ((1u << k) - 1)) << 1 | 1) << q, q + 1 + k);
-		return v;
-	}
-	uint32_t bits = (uint32_t)rc->raw, q, n;
-
-	if (k == 8) {
-		rc_raw_drop(rc, 8);
-		return bits & 255;
-	}
-	q = (uint32_t)__builtin_ctz(bits | 1u << QUOTIENT_MAX);
-	if (q == QUOTIENT_MAX) {
-		v = bits >> QUOTIENT_MAX & 255;
-		n = QUOTIENT_MAX + 8;
-	} else {
-		v = q << k | (bits >> (q + 1) & ((1u << k) - 1));
-		n = q + 1 + k;
-	}
-	rc_raw_drop(rc, n);
-	return v & 255;
-}
-
-#define MEAN_8 1600 /* residuals of such a size go as they are */
-
-/* The logarithm of mean / 12, rounded down; 0 at least. */
-static inline unsigned parameter(unsigned mean)
-{
-	return mean > MEAN_8 ? 8 : 31 - (unsigned)__builtin_clz(mean * 1366 >> 14 | 1);
-}
-
-/* A residual from -128 to 127, with the size that such residuals had lately. */
-static inline int32_t residual(struct rangecoder *rc, uint16_t *mean, int32_t r)
-{
-	unsigned m = *mean, k = parameter(m);
-	uint32_t v = rice(rc, k, (r < 0 ? ~((uint32_t)r << 1) : (uint32_t)r << 1) & 255);
-
-	*mean = (uint16_t)(m + v - m / 16);
-	return (int32_t)(v >> 1) ^ -(int32_t)(v & 1);
-}
-
-static inline int32_t median_edge(int32_t w, int32_t n, int32_t nw)
-{
-	int32_t low = w < n ? w : n, high = w < n ? n : w;
-
-	return nw >= high ? low : nw <= low ? high : w + n - nw;
-}
-
-static inline int32_t absolute(int32_t v)
-{
-	return v < 0 ? -v : v;
-}
-
-/* A pixel as differences from what its neighbours promise; red's and blue's beyond what green's was. */
-static inline uint32_t difference(struct dense *d, unsigned kind, uint32_t w, uint32_t n, uint32_t nw, uint32_t px)
-{
-	struct fast *f = &d->fast;
-	int32_t gw = channel(w, 1), gn = channel(n, 1), gnw = channel(nw, 1);
-	uint32_t activity = (uint32_t)(absolute(gw - gnw) + absolute(gn - gnw));
-	unsigned a = activity < 128 ? activity ? (32 - (unsigned)__builtin_clz(activity)) : 0 : 7;
-	int32_t p = median_edge(gw, gn, gnw), q, r;
-
-	r = residual(&d->rc, &f->mean[kind][1][a], (int8_t)(channel(px, 1) - p));
-	uint32_t out = (uint32_t)((p + r) & 255) << 8;
-
-	q = median_edge(channel(w, 2), channel(n, 2), channel(nw, 2)) + r;
-	q += residual(&d->rc, &f->mean[kind][2][a], (int8_t)(channel(px, 2) - q));
-	out |= (uint32_t)(q & 255) << 16;
-	q = median_edge(channel(w, 0), channel(n, 0), channel(nw, 0)) + r;
-	q += residual(&d->rc, &f->mean[kind][0][a], (int8_t)(channel(px, 0) - q));
-	return out | (uint32_t)(q & 255);
+	texture_init();
+	texture_clear(d);
+	glyphs_clear(d);
 }
 
 /* One decision of its own, at most as dear as rc->least allows. */
@@ -130,36 +44,54 @@ static inline int fast_bit(struct rangecoder *rc, uint16_t *p1, int bit)
 	return bit;
 }
 
-/* A pixel that repeats, perhaps: what stood in such a place, left, above, before; a colour of late; or differences. */
+static inline uint32_t median_edge(uint32_t w, uint32_t n, uint32_t nw)
+{
+	uint32_t low = w < n ? w : n, high = w < n ? n : w;
+
+	return nw >= high ? low : nw <= low ? high : w + n - nw;
+}
+
+/* What the neighbours promise, channel by channel. */
+static inline uint32_t likely(uint32_t w, uint32_t n, uint32_t nw)
+{
+	return median_edge(w & 0xff, n & 0xff, nw & 0xff) | median_edge(w & 0xff00, n & 0xff00, nw & 0xff00) |
+	       median_edge(w & 0xff0000, n & 0xff0000, nw & 0xff0000);
+}
+
+/* A pixel that repeats, perhaps: what stood in such a place; left or above; a colour of late; or else differences. */
 static inline uint32_t repeat(struct dense *d, const uint32_t *row, const uint32_t *above, uint32_t base, uint32_t px,
 			      uint32_t not )
 {
 	struct fast *f = &d->fast;
 	uint32_t w = row[-1], n = above[0], nw = above[-1], ne = above[1];
 	uint32_t *entry = &f->table[(w * 0x9e3779b1u + n * 0x85ebca6bu + nw * 0xc2b2ae35u + ne * 0x27d4eb2fu) >> 19];
-	uint32_t t = *entry;
-	unsigned context = (w == n) | (n == nw) << 1 | (n == ne) << 2 | (w == base) << 3 | (t == w) << 4 | (t == n) << 5 |
-			   (t == base) << 6 | (t == NO_PX) << 7;
+	uint32_t t = *entry, other = t == w || not == w ? n : w;
+	unsigned context = (unsigned)(t == w) | (unsigned)(t == n) << 1 | (unsigned)(t == base) << 2 | f->hit << 3;
 
-	if (t != NO_PX && t != not &&fast_bit(&d->rc, &f->guess[0][context], px == t))
+	f->hit = (f->hit << 1 | 1) & 7;
+	if (t != not &&fast_bit(&d->rc, &f->guess[context], px == t))
 		return t;
-	if (w != t && w != not &&fast_bit(&d->rc, &f->guess[1][context], px == w))
-		return *entry = w;
-	if (n != t && n != w && fast_bit(&d->rc, &f->guess[2][context], px == n))
-		return *entry = n;
-	if (base != t && base != w && base != n && fast_bit(&d->rc, &f->guess[3][context], px == base))
-		return *entry = base;
-	uint32_t *mru = d->px.mru;
+	f->hit &= 6;
+	if (other != t && other != not &&fast_bit(&d->rc, &f->guess[64 + context], px == other))
+		return *entry = other;
+	uint32_t *mru = f->mru;
 	unsigned at = 0;
 
 	while (at < 4 && mru[at] != px)
 		at++;
-	if (fast_bit(&d->rc, &f->mru_flag, at < 4)) {
+	if (fast_bit(&d->rc, &f->guess[128 + (f->hit >> 1)], at < 4)) {
 		at = rc_raw(&d->rc, at, 2);
 		px = mru[at];
 	} else {
+		uint32_t *cache = &f->cache[px * 0x9e3779b1u >> 25];
+
 		at = 3;
-		px = difference(d, 0, w, n, nw, px);
+		if (fast_bit(&d->rc, &f->guess[132], px == *cache)) {
+			px = f->cache[rc_raw(&d->rc, (uint32_t)(cache - f->cache), 7)];
+		} else {
+			px = texture_px(d, likely(w, n, nw), px);
+			f->cache[px * 0x9e3779b1u >> 25] = px;
+		}
 	}
 	for (; at; at--)
 		mru[at] = mru[at - 1];
@@ -193,7 +125,7 @@ static inline int32_t run(struct dense *d, uint32_t *row, const uint32_t *px, in
 	return length < n ? length : n;
 }
 
-enum piece { PIECE_MIXED, PIECE_BASE, PIECE_ABOVE };
+enum piece { PIECE_MIXED, PIECE_BASE, PIECE_ABOVE, PIECE_TEXTURE };
 
 /*
  * The least probability with which n decisions cost at most so many bits together. None is dearer than 12 bits (slot_bit).
@@ -203,90 +135,127 @@ static inline uint32_t least_for(int32_t bits, int32_t n)
 	return bits >= 12 * n ? RC_LEAST : 65536u >> (bits / n);
 }
 
-#define REPEAT_BITS(slack) ((slack)-12) /* for the five decisions of a pixel that repeats; its differences take 12 above 24 */
-#define REPEAT_MIN 22
+#define REPEAT_MIN 22  /* bits above 24: below, a pixel goes raw */
+#define REPEAT_MORE 13 /* its differences may take that much, so that the rest is for its three decisions */
+#define REPEAT_SURE 64 /* what none takes, whatever was learnt */
 #define FLAGS_MIN 32
 
+static const uint32_t black[TILE + 2]; /* above the picture */
+
+/* The piece's pixels that are neither all as above nor all as before. */
+static void code_mixed(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
+		       uint32_t start)
+{
+	uint32_t up[TILE + 2], now[TILE + 1], not = NO_PX;
+	bool first = !d->px.x;
+	int32_t sure = 0; /* so many may be coded before what they took is looked at */
+
+	/* Left of the picture stands what is above the first pixel. */
+	memcpy(up + 1, above, ((size_t)n + 1) * sizeof(*up));
+	up[0] = first ? above[0] : above[-1];
+	now[0] = first ? above[0] : sent[-1];
+	for (int32_t i = 0; i < n;) {
+		uint32_t *row = now + 1 + i;
+
+		if (!sure) {
+			int32_t left = slack + i * 24 - (int32_t)(rc_bits(&d->rc) - start);
+
+			if (left < REPEAT_MIN) {
+				*row = rc_raw(&d->rc, px ? px[i] : 0, 24);
+				i++;
+				continue;
+			}
+			sure = left < REPEAT_SURE ? 1 : left / REPEAT_SURE;
+			d->rc.least = left < REPEAT_SURE ? least_for(left - REPEAT_MORE, 3) : RC_LEAST;
+		}
+		sure--;
+		if (not == NO_PX && is_flat(row, up + 1 + i)) {
+			i += run(d, row, px ? px + i : NULL, n - i);
+			not = now[i];
+			continue;
+		}
+		*row = repeat(d, row, up + 1 + i, sent[i], px ? px[i] : 0, not );
+		not = NO_PX;
+		i++;
+	}
+	memcpy(sent, now + 1, (size_t)n * sizeof(*sent));
+}
+
+/* Few pixels are as one beside them, or as before. */
+static bool is_texture(const struct dense *d, const uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n)
+{
+	int32_t unlike = 0;
+
+	for (int32_t i = d->px.x ? 0 : 1; i < n; i++)
+		unlike += (px[i] != (i ? px[i - 1] : sent[-1])) & (px[i] != above[i]) & (px[i] != sent[i]);
+	return unlike * 3 > n * 2;
+}
+
 /* n pixels of one tile's row. Returns the slack that is left. */
-static int32_t code_piece(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *base, const uint32_t *px,
-			  int32_t n, int32_t slack)
+static int32_t code_piece(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack)
 {
 	struct fast *f = &d->fast;
 	uint8_t *kind = &f->kind[d->px.x / TILE];
 	unsigned context = kind[0] | (unsigned)kind[1] << 2 | (unsigned)d->px.literal << 4;
 	bool as_above = px && pixels_equal(px, above, (uint32_t)n),
-	     as_base = px && !as_above && pixels_equal(px, base, (uint32_t)n);
+	     as_base = px && !as_above && pixels_equal(px, sent, (uint32_t)n);
 	uint32_t start = rc_bits(&d->rc);
 
 	*kind = PIECE_MIXED;
 	if (slack >= FLAGS_MIN) {
-		d->rc.least = least_for(slack / 4, 2);
+		d->rc.least = least_for(slack / 4, 3);
 		if (fast_bit(&d->rc, &f->piece[0][context], as_above)) {
-			memcpy(row, above, (size_t)n * sizeof(*row));
+			memcpy(sent, above, (size_t)n * sizeof(*sent));
 			*kind = PIECE_ABOVE;
 		} else if (fast_bit(&d->rc, &f->piece[1][context], as_base)) {
-			memcpy(row, base, (size_t)n * sizeof(*row));
 			*kind = PIECE_BASE;
+		} else if (fast_bit(&d->rc, &f->piece[2][context], px && !d->px.literal && is_texture(d, sent, above, px, n))) {
+			texture_code(d, sent, above, px, (uint32_t)n, !d->px.x, (uint32_t)d->px.x / TILE);
+			*kind = PIECE_TEXTURE;
 		}
 	}
-	uint32_t not = NO_PX;
-
-	for (int32_t i = 0; i < n && *kind == PIECE_MIXED;) {
-		int32_t left = slack + i * 24 - (int32_t)(rc_bits(&d->rc) - start);
-
-		if (left < REPEAT_MIN) {
-			row[i] = rc_raw(&d->rc, px ? px[i] : 0, 24);
-			i++;
-			continue;
-		}
-		d->rc.least = least_for(REPEAT_BITS(left), 7);
-		if (not == NO_PX && is_flat(row + i, above + i)) {
-			i += run(d, row + i, px ? px + i : NULL, n - i);
-			not = row[i - 1];
-			continue;
-		}
-		row[i] = repeat(d, row + i, above + i, base[i], px ? px[i] : 0, not );
-		not = NO_PX;
-		i++;
-	}
+	if (*kind == PIECE_MIXED)
+		code_mixed(d, sent, above, px, n, slack, start);
 	d->rc.least = RC_LEAST;
 	return slack + n * 24 - (int32_t)(rc_bits(&d->rc) - start);
 }
 
-#define TEXTURE_MIN 12 /* bits that differences take above 24 */
-
-/* The same for pixels that are all different. */
-static int32_t code_texture(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack)
-{
-	for (int32_t i = 0; i < n; i++) {
-		uint32_t start = d->rc.raw_bits;
-
-		if (slack >= TEXTURE_MIN)
-			row[i] = difference(d, 1, row[i - 1], above[i], above[i - 1], px ? px[i] : 0);
-		else
-			row[i] = rc_raw(&d->rc, px ? px[i] : 0, 24);
-		slack += 24 - (int32_t)(d->rc.raw_bits - start);
-	}
-	return slack;
-}
-
-void fast_step(struct dense *d, const uint32_t *px, int32_t stop)
+/* The next piece: the pixels of a row that are in one tile. */
+static void next_piece(struct dense *d, const uint32_t *px)
 {
 	struct pixels *p = &d->px;
-	int32_t at = p->x - p->region.x + PX_MARGIN, n = stop - p->x;
-	uint32_t *row = p->now[p->y & 3] + at, *sent = d->sent + (size_t)p->y * d->width + (uint32_t)p->x;
-	const uint32_t *above = p->now[(p->y - 1) & 3] + at, *base = p->before[p->y % 3] + at;
+	int32_t n = p->region.x + p->region.w - p->x, col = p->x / TILE;
+	uint32_t *sent = d->sent + (size_t)p->y * d->width + (uint32_t)p->x;
+	const uint32_t *above = p->y ? sent - d->width : black + 1;
 
-	for (int32_t done = 0, size; done < n; done += size, p->x += size) {
-		int16_t *tile_slack = &p->slack[p->literal ? 0 : p->x / TILE];
-		int32_t slack = *tile_slack < UNIT_SLACK / 2 ? *tile_slack : UNIT_SLACK / 2, left;
+	n = n < TILE ? n : TILE;
+	if (p->texture) {
+		texture_code(d, sent, above, px, (uint32_t)n, !p->x, (uint32_t)col);
+	} else {
+		int16_t *tile_slack = &p->slack[p->literal ? 0 : col];
+		int32_t slack = *tile_slack < UNIT_SLACK / 2 ? *tile_slack : UNIT_SLACK / 2;
 
-		size = n - done < TILE ? n - done : TILE;
-		if (p->texture)
-			left = code_texture(d, row + done, above + done, px ? px + done : NULL, size, slack);
-		else
-			left = code_piece(d, row + done, above + done, base + done, px ? px + done : NULL, size, slack);
-		*tile_slack = (int16_t)(*tile_slack + left - slack);
+		*tile_slack = (int16_t)(*tile_slack + code_piece(d, sent, above, px, n, slack) - slack);
 	}
-	memcpy(sent, row, (size_t)n * sizeof(*sent));
+	p->x += n;
+	if (p->x < p->region.x + p->region.w)
+		return;
+	p->x = p->region.x;
+	p->y++;
+}
+
+#define STEP_PIECES 32 /* in a unit, at most: they may be all as above */
+#define PIECE_BITS (24 * TILE + UNIT_SLACK / 2)
+
+_Static_assert(TEXTURE_BITS *TILE < PIECE_BITS + 32, "a piece's bits, those that are taken back included");
+
+bool fast_step(struct dense *d, const uint32_t *px, uint32_t stride)
+{
+	struct pixels *p = &d->px;
+	int32_t end = p->region.y + p->region.h;
+	uint32_t start = rc_bits(&d->rc);
+
+	for (unsigned i = 0; i < STEP_PIECES && p->y < end && rc_bits(&d->rc) - start + PIECE_BITS < FAST_UNIT_BITS; i++)
+		next_piece(d, px ? px + (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x) : NULL);
+	return p->y < end;
 }

@@ -10,7 +10,13 @@
 /** Forgets all that was learnt. */
 void fast_clear(struct dense *d);
 
-/** Codes pixels of the region's row from d->px.x up to stop, and puts them into d->sent. px: them, for the encoder. */
-void fast_step(struct dense *d, const uint32_t *px, int32_t stop);
+#define FAST_UNIT_BITS 1300 /* in one call, at most */
+
+/**
+ * Codes the region's next pixels, and puts them into d->sent.
+ * @px  encoder: where the region's pixels are, stride words from row to row; NULL in the decoder
+ * Returns false when the region is complete.
+ */
+bool fast_step(struct dense *d, const uint32_t *px, uint32_t stride);
 
 #endif

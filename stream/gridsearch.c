@@ -7,6 +7,7 @@
 #define MULTIPLY_COL 0x85ebca6bu
 #define GRID_MIN_REPEATS 60
 #define GRID_MIN_KINDS 8
+#define FAST_TRIES 8 /* sizes and places of rows */
 
 /* What a cell costs, in 1/1024 bit: the background alone, one seen before, a new one. */
 #define COST_SOLID 307
@@ -250,7 +251,9 @@ bool gridsearch_step(struct dense_enc *e)
 		if (!s->cols || !s->rows)
 			return false;
 		/* On a slow line there is time to look closer. */
-		if (e->d.mode == MODE_DENSE) {
+		if (e->d.mode == MODE_FAST) {
+			s->rows = s->rows < FAST_TRIES ? s->rows : FAST_TRIES;
+		} else {
 			s->cols = all_cuts(s->across, CELL_MIN_W, GRID_MAX_W);
 			s->rows = all_cuts(s->down, CELL_MIN_H, GRID_MAX_H);
 		}

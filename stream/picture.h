@@ -26,22 +26,60 @@ static inline unsigned scanout_bytes(unsigned bpp)
 	return bpp == 32 ? 4 : bpp == 24 ? 3 : bpp == 16 || bpp == 15 ? 2 : bpp == 8 ? 1 : 0;
 }
 
+/* Words at any address: guests may put a picture where they like. */
+struct picture_u32 {
+	uint32_t v;
+} __attribute__((packed, may_alias));
+
+struct picture_u64 {
+	uint64_t v;
+} __attribute__((packed, may_alias));
+
+#define PICTURE_TWO 0x00ffffff00ffffffu /* of a word of two pixels: the fourth byte of each is nothing */
+
+/** At 32 bpp: the pixel at p, and that one and the next. */
+static inline uint32_t picture_one(const volatile uint8_t *p)
+{
+	return ((const volatile struct picture_u32 *)p)->v & 0xffffff;
+}
+
+static inline uint64_t picture_two(const volatile uint8_t *p)
+{
+	return ((const volatile struct picture_u64 *)p)->v & PICTURE_TWO;
+}
+
 /** Reads n pixels from (x, y) on as words 0x00RRGGBB. They are a copy: what is seen of them does not change any more. */
 void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, uint32_t *px);
+
+/** True if a rectangle of the picture differs from px, which has stride words from row to row. */
+bool picture_differs(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px, uint32_t stride);
 
 #define PICTURE_RUN 16 /* pixels that are worked on together, which compilers turn into vectors */
 
 /** True if n pixels are the same. */
 static inline bool pixels_equal(const uint32_t *a, const uint32_t *b, uint32_t n)
 {
-	uint32_t diff = 0;
+	uint64_t diff = 0, x, y;
 
-	for (; n >= PICTURE_RUN; n -= PICTURE_RUN, a += PICTURE_RUN, b += PICTURE_RUN)
-		for (unsigned i = 0; i < PICTURE_RUN; i++)
-			diff |= a[i] ^ b[i];
-	for (; n; n--)
-		diff |= *a++ ^ *b++;
+	for (; n >= 2; n -= 2, a += 2, b += 2) {
+		memcpy(&x, a, sizeof(x));
+		memcpy(&y, b, sizeof(y));
+		diff |= x ^ y;
+	}
+	if (n)
+		diff |= *a ^ *b;
 	return !diff;
+}
+
+/** Makes n pixels the same. */
+static inline void pixels_fill(uint32_t *to, uint32_t px, uint32_t n)
+{
+	uint64_t two = (uint64_t)px << 32 | px;
+
+	for (; n >= 2; n -= 2, to += 2)
+		memcpy(to, &two, sizeof(two));
+	if (n)
+		*to = px;
 }
 
 #endif

@@ -73,7 +73,7 @@ static void begin_row(struct dense *d)
 void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, bool literal, bool texture)
 {
 	struct pixels *p = &d->px;
-	const uint32_t *above = sent_row(d, y - 1);
+	const uint32_t *above;
 
 	p->region = (struct rect){ x, y, w, h };
 	p->x = x;
@@ -82,10 +82,11 @@ void pixels_begin(struct dense *d, int32_t x, int32_t y, int32_t w, int32_t h, b
 	p->texture = texture;
 	if (literal)
 		p->slack[0] = TILE_SLACK;
+	if (d->mode == MODE_FAST)
+		return;
 	for (int32_t i = 1; i <= 3; i++)
 		load_row(d, sent_row(d, y - i), p->now[(y - i) & 3]);
-	if (!literal && p->old_valid[0])
-		above = p->old_row[0];
+	above = !literal && p->old_valid[0] ? p->old_row[0] : sent_row(d, y - 1);
 	load_row(d, above, p->before[(y + 2) % 3]);
 	load_row(d, sent_row(d, y), p->before[y % 3]);
 	begin_row(d);
@@ -507,12 +508,11 @@ bool pixels_step(struct dense *d, const uint32_t *px, uint32_t stride)
 	struct pixels *p = &d->px;
 	int32_t end = p->region.x + p->region.w, stop = p->x + PX_PIECE < end ? p->x + PX_PIECE : end;
 
+	if (d->mode == MODE_FAST)
+		return fast_step(d, px, stride);
 	if (px)
 		px += (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x);
-	if (d->mode == MODE_FAST)
-		fast_step(d, px, stop);
-	else
-		step_dense(d, px, stop);
+	step_dense(d, px, stop);
 	if (p->x < end)
 		return true;
 	end_row(d);

@@ -124,8 +124,7 @@ size_t rc_finish(struct rangecoder *rc)
 	if (rc->bad)
 		return rc->pos + rc->tail;
 	/* The raw bits move up to the rest. */
-	for (size_t i = 0; i < rc->tail; i++)
-		rc->out[rc->pos + i] = rc->out[rc->end - rc->tail + i];
+	memmove(rc->out + rc->pos, rc->out + rc->end - rc->tail, rc->tail);
 	return rc->pos + rc->tail;
 }
 

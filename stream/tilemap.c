@@ -12,7 +12,8 @@ void tilemap_clear(struct dense *d)
 {
 	struct tile_map *m = &d->map;
 
-	memset(m->mode, 0, sizeof(m->mode));
+	memset(m->mode, 0, d->cols * d->rows);
+	memset(m->any, 0, d->rows);
 	mix_clear_slots(m->row, sizeof(m->row) / sizeof(m->row[0]));
 	mix_clear_slots(m->fast[0], 5 * 5 * 5 * 3);
 	mix_clear_weights(m->a[0], sizeof(m->a) / sizeof(m->a[0]), 7);
@@ -23,17 +24,14 @@ void tilemap_clear(struct dense *d)
 bool tilemap_row(struct dense *d, bool any)
 {
 	struct tile_map *m = &d->map;
-	uint8_t *row = m->mode + d->row * d->cols;
-	const uint8_t *row_above = d->row ? row - d->cols : NULL;
-	unsigned had = 0, above = 0;
+	uint8_t *row = m->mode + d->row * d->cols, *now = &m->any[d->row];
+	unsigned had = *now & 1, above = d->row ? now[-1] & 1 : 0;
 
-	for (uint32_t i = 0; i < d->cols; i++) {
-		had |= row[i] & 15;
+	/* Only a row in which something stands moves. */
+	for (uint32_t i = 0; *now && i < d->cols; i++)
 		row[i] = (uint8_t)(row[i] << 4);
-		if (row_above)
-			above |= row_above[i] & 15;
-	}
-	return slot_bit(&d->rc, &m->row[(had != 0) + 2 * (above != 0) + 4 * (d->copies.count != 0)], 60, any);
+	*now = (uint8_t)(*now << 1 & 2);
+	return slot_bit(&d->rc, &m->row[had + 2 * above + 4 * (d->copies.count != 0)], 60, any);
 }
 
 /* This round's mode of a tile, or the one before's; outside the picture TILE_SAME. */
@@ -139,5 +137,6 @@ enum tile_mode tilemap_code(struct dense *d, bool background, enum tile_mode mod
 
 	d->px.slack[d->col] = (int16_t)(TILE_SLACK - (int32_t)(rc_bits(&d->rc) - start));
 	d->map.mode[d->row * d->cols + d->col] |= (uint8_t)got;
+	d->map.any[d->row] |= got != TILE_SAME;
 	return (enum tile_mode)got;
 }

@@ -2,9 +2,9 @@
  * The codec's decoder, dense and fast: any bytes as datagrams, until one is refused. It stays within its memory.
  * Input: u8 mode and size, then datagrams: a length (fuzz.h) and the bytes.
  */
-/* links: stream/background.c stream/cell*.c stream/copies.c stream/copysearch.c stream/dense*.c stream/fast.c */
+/* links: stream/background.c stream/cell*.c stream/copies.c stream/copysearch.c stream/movesearch.c stream/dense*.c stream/fast.c */
 /* links: stream/gridsearch.c stream/mixer.c stream/picture.c stream/pixels.c stream/rangecoder.c */
-/* links: stream/residual.c stream/tilemap.c */
+/* links: stream/residual.c stream/glyph*.c stream/texture.c stream/tilemap.c */
 #include <stdlib.h>
 #include <string.h>
 

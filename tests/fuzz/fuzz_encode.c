@@ -4,9 +4,9 @@
  * Input: u8 mode and size, then strokes of 8 bytes; one whose kind is high sends what there is. The picture is as small as two rows
  * and columns of tiles with odd edges allow, and is sent SENDS_MAX times at most: with sanitizers a pixel takes tens of microseconds.
  */
-/* links: stream/background.c stream/cell*.c stream/copies.c stream/copysearch.c stream/dense*.c stream/fast.c */
+/* links: stream/background.c stream/cell*.c stream/copies.c stream/copysearch.c stream/movesearch.c stream/dense*.c stream/fast.c */
 /* links: stream/gridsearch.c stream/mixer.c stream/picture.c stream/pixels.c stream/rangecoder.c */
-/* links: stream/residual.c stream/tilemap.c */
+/* links: stream/residual.c stream/glyph*.c stream/texture.c stream/tilemap.c */
 #include <stdlib.h>
 #include <string.h>
 

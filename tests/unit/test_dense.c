@@ -3,9 +3,9 @@
  * that is given noise, or datagrams with bits turned, refuses or goes wrong, but stays within its memory (ASan, UBSan).
  */
 /* links: stream/background.c stream/celldict.c stream/cellplan.c stream/cells.c stream/copies.c */
-/* links: stream/copysearch.c stream/dense.c stream/dense_encode.c stream/dense_round.c stream/fast.c */
+/* links: stream/copysearch.c stream/movesearch.c stream/dense.c stream/dense_encode.c stream/dense_round.c stream/fast.c */
 /* links: stream/gridsearch.c stream/mixer.c stream/pixels.c stream/rangecoder.c stream/residual.c */
-/* links: stream/picture.c stream/tilemap.c */
+/* links: stream/picture.c stream/glyph*.c stream/texture.c stream/tilemap.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

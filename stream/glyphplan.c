@@ -1,0 +1,263 @@
+/* glyphplan.h */
+#include <string.h>
+
+#include "stream/glyphplan.h"
+#include "stream/glyphs.h"
+
+#define YOUNG 20    /* glyphs; below, a dictionary's record says nothing */
+#define FEW_CELLS 8 /* that are new in a row of text, when little changed, as when somebody types */
+#define FEW_TILES 32
+#define UNKNOWN 0xffff /* a cell that did not change */
+
+void glyphplan_begin(struct dense_enc *e)
+{
+	struct glyphplan *p = &e->u.text.plan;
+
+	p->g = 0;
+	p->row = 0;
+	p->lines = p->line = 0;
+	p->symbols = 0;
+	for (unsigned g = 0; g < GRIDS; g++)
+		e->plan[g].used = false;
+	memset(e->u.text.seen, 0, sizeof(e->u.text.seen));
+}
+
+/* The shape of a grid as it is to be in this round. */
+struct shape {
+	unsigned cw, ch, ox, oy, cols, rows;
+};
+
+static bool shape_of(const struct dense_enc *e, unsigned g, struct shape *s)
+{
+	const struct cell_plan *p = &e->plan[g];
+	const struct glyph_grid *grid = &e->d.fast.glyphs.grid[g];
+
+	if (!p->fresh && !grid->cw)
+		return false;
+	*s = p->fresh ? (struct shape){ .cw = p->cw, .ch = p->ch, .ox = p->ox, .oy = p->oy }
+		      : (struct shape){ .cw = grid->cw, .ch = grid->ch, .ox = grid->ox, .oy = grid->oy };
+	s->cols = (e->d.width - s->ox) / s->cw;
+	s->rows = (e->d.height - s->oy) / s->ch;
+	return true;
+}
+
+/* True where the grid before this one has the cell already. */
+static bool taken(const struct dense_enc *e, unsigned g, uint32_t x, uint32_t y)
+{
+	const struct glyphplan *p = &e->u.text.plan;
+	struct shape s;
+
+	if (!g || !e->plan[0].used || !shape_of(e, 0, &s) || x < s.ox || y < s.oy)
+		return false;
+	uint32_t col = (x - s.ox) / s.cw, row = (y - s.oy) / s.ch;
+
+	for (unsigned i = 0; i < p->lines && p->of[i].g == 0 && p->of[i].line.row <= row; i++)
+		if (p->of[i].line.row == row)
+			return col >= p->of[i].line.first && col <= p->of[i].line.last;
+	return false;
+}
+
+static void read_cell(const struct dense_enc *e, unsigned cw, unsigned ch, uint32_t x, uint32_t y, uint32_t *px)
+{
+	do
+		picture_read(&e->cur, x, y++, cw, px);
+	while (px += cw, --ch);
+}
+
+static inline uint64_t hash_32(const struct scanout *so, const unsigned cw, unsigned ch, uint32_t x, uint32_t y)
+{
+	const volatile uint8_t *row = so->base + (uint64_t)(y + 1) * so->stride + x * 4;
+	uint64_t h = 0;
+
+	for (unsigned r = 1; r < ch; r += 2, row += 2 * (size_t)so->stride) {
+#pragma GCC unroll 8
+		for (unsigned i = 0; i + 2 <= cw; i += 2)
+			h = glyphs_mix(h, picture_two(row + 4 * i));
+		if (cw & 1)
+			h = glyphs_mix(h, picture_one(row + 4 * (cw - 1)));
+	}
+	return h;
+}
+
+/* What stands in a cell, as glyphs_hash sees it. */
+static uint32_t hash_of(const struct dense_enc *e, unsigned cw, unsigned ch, uint32_t x, uint32_t y)
+{
+	uint32_t px[CELL_MAX_W * CELL_MAX_H];
+
+	if (e->cur.bpp != 32) {
+		read_cell(e, cw, ch, x, y, px);
+		return glyphs_hash(px, cw, ch);
+	}
+	switch (cw) {
+	case 6: return glyphs_hash_end(hash_32(&e->cur, 6, ch, x, y));
+	case 7: return glyphs_hash_end(hash_32(&e->cur, 7, ch, x, y));
+	case 8: return glyphs_hash_end(hash_32(&e->cur, 8, ch, x, y));
+	case 9: return glyphs_hash_end(hash_32(&e->cur, 9, ch, x, y));
+	case 10: return glyphs_hash_end(hash_32(&e->cur, 10, ch, x, y));
+	default: return glyphs_hash_end(hash_32(&e->cur, cw, ch, x, y));
+	}
+}
+
+/* The number of the glyph that stands in a cell, or GLYPH_NEW. */
+static unsigned find(const struct dense_enc *e, const struct glyph_grid *g, uint32_t x, uint32_t y, uint32_t hash)
+{
+	unsigned id = glyphs_first(g, hash);
+
+	while (id != GLYPH_NEW && picture_differs(&e->cur, x, y, g->cw, g->ch, glyphs_px(g, id), g->cw))
+		id = glyphs_next(g, id);
+	return id;
+}
+
+/* What no glyph has: colours that change from pixel to pixel. */
+static bool is_texture(const uint32_t *px, unsigned area)
+{
+	unsigned unlike = 0;
+
+	for (unsigned i = 1; i < area; i++)
+		unlike += px[i] != px[i - 1];
+	return unlike * 2 > area;
+}
+
+struct count {
+	unsigned changed, known, solid;
+};
+
+/* A cell that changed: its symbol. */
+static unsigned look_at(struct dense_enc *e, const struct shape *s, unsigned g, uint32_t x, uint32_t y, struct count *n)
+{
+	const struct glyph_grid *grid = &e->d.fast.glyphs.grid[g];
+	uint32_t px[CELL_MAX_W * CELL_MAX_H], hash = hash_of(e, s->cw, s->ch, x, y);
+	unsigned area = s->cw * s->ch, i = 1, id = e->plan[g].fresh ? GLYPH_NEW : find(e, grid, x, y, hash);
+
+	if (id != GLYPH_NEW) {
+		n->changed += !grid->solid[id];
+		n->known += !grid->solid[id];
+		n->solid += grid->solid[id];
+		return id;
+	}
+	read_cell(e, s->cw, s->ch, x, y, px);
+	while (i < area && px[i] == px[0])
+		i++;
+	if (i == area) {
+		n->solid++;
+		return GLYPH_NEW;
+	}
+	n->changed++;
+	if (e->u.text.seen[hash >> 21] == hash) {
+		n->known++;
+		return GLYPH_NEW;
+	}
+	e->u.text.seen[hash >> 21] = hash;
+	return is_texture(px, area) ? GLYPH_LEAVE : GLYPH_NEW;
+}
+
+static bool is_text(const struct dense_enc *e, unsigned g, const struct count *n)
+{
+	if (!n->changed && !n->solid)
+		return false;
+	if (e->plan[g].fresh)
+		return n->known * 3 >= n->changed;
+	if (n->known * 2 >= n->changed)
+		return true;
+	return e->d.fast.glyphs.grid[g].count >= YOUNG && e->known[g] >= 128 && n->changed <= FEW_CELLS && e->diffs <= FEW_TILES;
+}
+
+/* Cells between those that changed, so that what stands to the left of a glyph is what it was when the same was read before. */
+static void fill_in(struct dense_enc *e, const struct shape *s, const struct glyph_line *line, unsigned g)
+{
+	uint16_t *symbol = e->u.text.plan.symbol + e->u.text.plan.symbols;
+
+	for (unsigned c = line->first; c <= line->last; c++, symbol++) {
+		if (*symbol != UNKNOWN)
+			continue;
+		*symbol = GLYPH_LEAVE;
+		if (e->plan[g].fresh)
+			continue;
+
+		uint32_t x = s->ox + c * s->cw, y = s->oy + line->row * s->ch;
+		unsigned id = find(e, &e->d.fast.glyphs.grid[g], x, y, hash_of(e, s->cw, s->ch, x, y));
+
+		if (id != GLYPH_NEW)
+			*symbol = (uint16_t)id;
+	}
+}
+
+/* Looks at a row; true if it becomes a line. */
+static bool look_at_row(struct dense_enc *e, const struct shape *s, struct glyph_line *line)
+{
+	struct glyphplan *p = &e->u.text.plan;
+	uint32_t y = s->oy + p->row * s->ch, cols[DENSE_MAX_SIDE / TILE / 32], next = 0;
+	uint16_t *symbol = p->symbol + p->symbols;
+	struct count n = { 0 };
+
+	*line = (struct glyph_line){ .row = p->row };
+	if (!dense_enc_columns(e, y, s->ch, cols))
+		return false;
+	for (unsigned c = 0; c < s->cols; c++) {
+		uint32_t x = s->ox + c * s->cw, t = x / TILE, u = (x + s->cw - 1) / TILE;
+
+		if (!((cols[t / 32] >> (t % 32) | cols[u / 32] >> (u % 32)) & 1) || taken(e, p->g, x + s->cw / 2, y + s->ch / 2) ||
+		    !picture_differs(&e->cur, x, y, s->cw, s->ch, e->d.sent + (size_t)y * e->d.width + x, e->d.width))
+			continue;
+		if (!next)
+			line->first = (uint16_t)c;
+		for (; next && next < c; next++)
+			symbol[next - line->first] = UNKNOWN;
+		symbol[c - line->first] = (uint16_t)look_at(e, s, p->g, x, y, &n);
+		line->last = (uint16_t)c;
+		next = c + 1;
+	}
+	return is_text(e, p->g, &n);
+}
+
+bool glyphplan_step(struct dense_enc *e)
+{
+	struct glyphplan *p = &e->u.text.plan;
+	struct glyph_line line;
+	struct shape s;
+
+	if (!shape_of(e, p->g, &s) || p->row >= s.rows) {
+		p->row = 0;
+		p->evicted[p->g] = e->d.fast.glyphs.grid[p->g].evicted;
+		memset(e->u.text.seen, 0, sizeof(e->u.text.seen));
+		return ++p->g < GRIDS;
+	}
+	/* What there is no room for goes as pixels. */
+	if (p->symbols + s.cols <= PLAN_SYMBOLS && p->lines < PLAN_LINES && look_at_row(e, &s, &line)) {
+		fill_in(e, &s, &line, p->g);
+		p->of[p->lines].g = p->g;
+		p->of[p->lines].at = p->symbols;
+		p->of[p->lines++].line = line;
+		p->symbols += line.last - line.first + 1u;
+		e->plan[p->g].used = true;
+	}
+	p->row++;
+	return true;
+}
+
+const struct glyph_line *glyphplan_line(struct dense_enc *e)
+{
+	struct glyphplan *p = &e->u.text.plan;
+
+	if (p->line == p->lines || p->of[p->line].g != e->d.fast.glyphs.g)
+		return NULL;
+	return &p->of[p->line++].line;
+}
+
+unsigned glyphplan_glyph(struct dense_enc *e)
+{
+	struct glyphplan *p = &e->u.text.plan;
+	const struct glyphs *s = &e->d.fast.glyphs;
+	const struct glyph_grid *g = &s->grid[s->g];
+	unsigned id = p->symbol[p->of[p->line - 1].at + s->col - s->first];
+	uint32_t x = g->ox + s->col * (uint32_t)g->cw, y = g->oy + s->row * (uint32_t)g->ch;
+
+	if (id == GLYPH_LEAVE)
+		return id;
+	/* What was not known when it was looked at may have been entered since, and what was known may have given way. */
+	if (id == GLYPH_NEW || p->evicted[s->g] != g->evicted)
+		id = find(e, g, x, y, hash_of(e, g->cw, g->ch, x, y));
+	/* How often the dictionary had it. */
+	e->known[s->g] = e->known[s->g] - e->known[s->g] / 16 + (id != GLYPH_NEW ? 16 : 0);
+	return id;
+}
