@@ -2,7 +2,7 @@
  * The codec's mode follows the line at run time: over a simulated line whose rate changes, with a CPU whose cost is simulated too,
  * a head goes from the dense mode to the fast one and back, and what the far end shows is exact all the time.
  */
-/* links: stream/link.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
+/* links: stream/link.c stream/link_baud.c stream/link_rate.c stream/link_ring.c stream/link_rx.c stream/link_tx.c stream/cobs.c stream/crc32c.c */
 /* links: stream/display_tx.c stream/display_build.c stream/display_pick.c stream/display_rx.c CODEC stream/crc32.c */
 /* links: stream/proto.c tests/unit/link_world.c */
 #include <stdarg.h>
