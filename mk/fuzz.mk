@@ -5,7 +5,7 @@ DEPS_FUZZ := clang libclang-rt-14-dev
 SECONDS ?= 60
 FUZZ_NAME := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_NAME:%=$(BUILD)/fuzz/%)
-FUZZ_CFLAGS := -std=gnu11 -O1 -g -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror
+FUZZ_CFLAGS := -std=gnu11 -O2 -g -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror
 
 # The guest part: storms (tests/tools/storm.sh) for SECONDS in all, in the cells of CELLS_STORM in turn, with seeds from SEED on. What fails is told with
 # its seed, and the next one runs.

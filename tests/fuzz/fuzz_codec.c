@@ -16,6 +16,7 @@ static const struct {
 } sizes[] = { { 64, 48 }, { 160, 100 }, { 1, 1 }, { 17, 33 }, { 320, 16 }, { 16, 320 }, { 200, 200 }, { 1100, 20 } };
 
 #define ROUNDS_MAX 8 /* datagrams: of few bytes, each can be a whole picture */
+#define PIXELS_MAX 40000 /* in all of them */
 
 static struct dense model, fresh[16];
 
@@ -44,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned rounds = 0;
 
 	reset(mode, which, sent);
-	for (size_t at = 1; at < size && !refused && rounds < ROUNDS_MAX; rounds++) {
+	for (size_t at = 1; at < size && !refused && rounds < ROUNDS_MAX && rounds * px < PIXELS_MAX; rounds++) {
 		size_t len = fuzz_length(data, size, &at);
 		uint8_t *datagram = malloc(len ? len : 1);
 

@@ -6,17 +6,7 @@
 #include "stream/display.h"
 #include "tests/fuzz/pieces.h"
 
-#define MEMORY_MAX (64u << 20)
-
-static size_t used;
-
-static void *get(size_t size)
-{
-	if (size > MEMORY_MAX - used)
-		return NULL;
-	used += size;
-	return malloc(size);
-}
+#define DATAGRAMS_MAX 24
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,10 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len;
 
 	memset(&rx, 0, sizeof(rx));
-	rx.alloc = get;
+	rx.alloc = fuzz_alloc;
 	rx.free = free;
-	used = 0;
-	while ((body = pieces_next(&p, &len))) {
+	fuzz_memory = FUZZ_MEMORY;
+	for (unsigned n = 0; n < DATAGRAMS_MAX && (body = pieces_next(&p, &len)); n++) {
 		uint8_t *copy = malloc(len ? len : 1);
 
 		memcpy(copy, body, len);

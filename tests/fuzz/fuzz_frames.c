@@ -106,6 +106,8 @@ static void at_host(const uint8_t *data, size_t size)
 	static const struct session_ops ops = { 0 };
 
 	session_init(&s, &ops, NULL, 8192);
+	s.rx.alloc = fuzz_alloc;
+	fuzz_memory = FUZZ_MEMORY;
 	session_play(&s, NONCE);
 	link_baud_init(&s.link, 115200, UINT32_MAX);
 	feed(&s.link, data, size);

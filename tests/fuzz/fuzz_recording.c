@@ -69,6 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (player_open(&p, path, 0) < 0)
 		return 0;
 	session_init(&s, &ops, NULL, 8192);
+	s.rx.alloc = fuzz_alloc;
+	fuzz_memory = FUZZ_MEMORY;
 	while (!p.over)
 		player_step(&p, &s);
 	session_free(&s);
