@@ -66,6 +66,24 @@
 #define LINK_INFLIGHT 48			     /* unsettled frames at most */
 #define LINK_MORE 1024				     /* a smaller gain of room is not told by itself */
 
+/*
+ * What a fault costs at most: so many line bytes of pictures go out from the last fault on until every picture is exact, where nothing
+ * is drawn meanwhile, and whatever happened before: frames lost, hosts gone and come back. pixels and tiles: of all heads that are on.
+ *  - What was on its way may be lost: the window, and the frame that it let through last, but no more than LINK_INFLIGHT frames. It is
+ *    sent again once.
+ *  - A head may begin anew then, as the last fault was the loss of the same datagram for the eighth time (DTX_TRIES). That is known
+ *    when the ACK comes for what was on its way; what was sent of it meanwhile is for nothing: as much again, and its own repetition.
+ *  - Each tile is coded once: at raw and 1 % (dense_encode.h) of 3 bytes a pixel, and 6.5 % for the frames around datagrams of
+ *    DTX_CAP_MIN bytes: 13/4 bytes a pixel. A datagram that ends with its round is shorter, but has a tile at least: 32 bytes for each.
+ * A keyframe is but a part of this, and mostly far less: tests/unit/test_link_torture.c has figures.
+ */
+static inline uint64_t link_recovery_max(uint32_t window, uint64_t pixels, uint64_t tiles)
+{
+	uint64_t flight = (window < LINK_INFLIGHT * LINK_LINE_MAX ? window : LINK_INFLIGHT * LINK_LINE_MAX) + LINK_LINE_MAX;
+
+	return 3 * flight + 13 * pixels / 4 + 32 * tiles;
+}
+
 enum link_type { LINK_HELLO = 1, LINK_WELCOME, LINK_ACK, LINK_PING, LINK_BYE, LINK_TAKEN, LINK_BAUD, LINK_DISPLAY = 0x10, LINK_STREAM = 0x11 };
 
 /* Why a session ended; owners may use others from 16 on. */
