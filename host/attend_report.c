@@ -88,9 +88,9 @@ void attend_host_stats(const struct attend *a, struct text *json)
 	text_printf(json, ",\"crashes\":%u", a->crashes);
 	text_printf(json, ",\"serial_bytes\":%" PRIu64 ",\"log_bytes\":%" PRIu64 ",\"screenshots\":%" PRIu64, a->serial_bytes,
 		    a->log_bytes, a->shots);
-	text_printf(json, ",\"injected\":{\"flipped\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"doubled\":%" PRIu64 "}",
+	text_printf(json, ",\"injected\":{\"flipped\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"doubled\":%" PRIu64 ",\"noisy\":%" PRIu64 "}",
 		    l->rx_faults.flipped + l->tx_faults.flipped, l->rx_faults.dropped + l->tx_faults.dropped,
-		    l->rx_faults.doubled + l->tx_faults.doubled);
+		    l->rx_faults.doubled + l->tx_faults.doubled, l->rx_faults.noisy + l->tx_faults.noisy);
 	text_printf(json, ",\"tx_bytes\":{");
 	for (size_t i = 0; i < sizeof(channels) / sizeof(*channels); i++)
 		text_printf(json, "%s\"%s\":%" PRIu64, i ? "," : "", channels[i], k->tx_bytes_by_type[i]);

@@ -88,7 +88,7 @@ static void set_baud(struct line *l, struct link *link)
 
 void line_prepare(struct line *l, struct link *link, struct pollset *p, bool hold)
 {
-	uint64_t now = now_us();
+	uint64_t now = now_us(), until;
 	bool want_rx, want_tx;
 
 	if (l->fd < 0)
@@ -97,6 +97,10 @@ void line_prepare(struct line *l, struct link *link, struct pollset *p, bool hol
 	fill(l, link, now);
 	set_baud(l, link);
 	want_rx = !hold;
+	if (faults_stalled(&l->rx_faults, now - l->start_us, &until)) {
+		want_rx = false;
+		pollset_wake(p, l->start_us + until);
+	}
 	want_tx = l->out_pos < l->out_len;
 	pollset_add(p, l->fd,
 		    (short)((want_rx && may(l, l->rx_budget) ? POLLIN : 0) | (want_tx && may(l, l->tx_budget) ? POLLOUT : 0)));

@@ -31,7 +31,7 @@ enum {
 
 static const struct argp_option line_options[] = {
 	{ "baud", OPT_BAUD, "N", 0, "the line's speed (the machine's own)", 0 },
-	{ "line-errors", OPT_LINE_ERRORS, "SPEC", 0, "inject faults: flip=1e-4,drop=1e-4,dup=1e-4,cut=30s,seed=N", 0 },
+	{ "line-errors", OPT_LINE_ERRORS, "SPEC", 0, "inject faults: flip=1e-4,drop=1e-4,dup=1e-4,burst=1e-5,cut=30s,stall=30s,seed=N", 0 },
 	{ "record", OPT_RECORD, "FILE", 0, "keep what comes over the line, for 'tessera replay' and 'export'", 0 },
 	{ "qemu-exit", OPT_QEMU_EXIT, NULL, 0, "status 1 for a debug exit with 0, as QEMU has it", 0 },
 	{ "on-crash", OPT_ON_CRASH, "WHAT", 0, "end the run with status 126 (default), stay for 'tessera ctl', or reset the guest",

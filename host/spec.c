@@ -130,16 +130,19 @@ static int fault_word(const char *word, struct fault_rates *out)
 	struct {
 		const char *name;
 		double *p;
-	} rates[] = { { "flip=", &out->flip }, { "drop=", &out->drop }, { "dup=", &out->dup } };
+	} rates[] = { { "flip=", &out->flip }, { "drop=", &out->drop }, { "dup=", &out->dup }, { "burst=", &out->burst } };
 
 	for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++)
 		if (strncmp(word, rates[i].name, strlen(rates[i].name)) == 0)
 			return probability(word + strlen(rates[i].name), rates[i].p);
 	if (strncmp(word, "seed=", 5) == 0)
 		return spec_number(word + 5, 0, UINT64_MAX, &out->seed);
-	if (strncmp(word, "cut=", 4) != 0 || duration_us(word + 4, &out->cut_us) < 0)
+	bool cut = strncmp(word, "cut=", 4) == 0;
+	uint64_t *us = cut ? &out->cut_us : &out->stall_us;
+
+	if ((!cut && strncmp(word, "stall=", 6) != 0) || duration_us(word + (cut ? 4 : 6), us) < 0)
 		return -EINVAL;
-	return out->cut_us > 1000000 ? 0 : -ERANGE; /* the dead second must leave something */
+	return *us > 1000000 ? 0 : -ERANGE; /* the second must leave something */
 }
 
 int spec_faults(const char *s, struct fault_rates *out, const char **why)
@@ -152,9 +155,9 @@ int spec_faults(const char *s, struct fault_rates *out, const char **why)
 		err = fault_word(w, out);
 	free(copy);
 	if (err == -ERANGE)
-		return fail(why, "--line-errors %s: cut= must be longer than the second for which the line is dead", s);
+		return fail(why, "--line-errors %s: cut= and stall= must be longer than the second for which they last", s);
 	if (err)
-		return fail(why, "--line-errors %s: expected flip=P,drop=P,dup=P,cut=TIME,seed=N", s);
+		return fail(why, "--line-errors %s: expected flip=P,drop=P,dup=P,burst=P,cut=TIME,stall=TIME,seed=N", s);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ int spec_heads(const char *s, struct head_spec *out, const char **why);
 #define SPEC_HEADS_TEXT (DISPLAY_HEADS * 12 + 8)
 void spec_heads_text(const struct head_spec *h, char *out);
 
-/** Reads `flip=P,drop=P,dup=P,cut=DURATION,seed=N`. Returns 0 or -EINVAL with *why. */
+/** Reads `flip=P,drop=P,dup=P,burst=P,cut=DURATION,stall=DURATION,seed=N`. Returns 0 or -EINVAL with *why. */
 int spec_faults(const char *s, struct fault_rates *out, const char **why);
 
 /** Reads a whole decimal or 0x number in [min, max]. Returns 0 or -EINVAL. */

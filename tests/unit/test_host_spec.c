@@ -72,6 +72,8 @@ static void fault_words(void **state)
 	const char *why;
 
 	(void)state;
+	assert_int_equal(spec_faults("burst=1e-5,stall=5s", &f, &why), 0);
+	assert_true(f.burst == 1e-5 && f.stall_us == 5000000 && f.cut_us == 0);
 	assert_int_equal(spec_faults("flip=1e-4,drop=0.5,dup=0,cut=30s,seed=7", &f, &why), 0);
 	assert_true(f.flip == 1e-4 && f.drop == 0.5 && f.dup == 0 && f.cut_us == 30000000 && f.seed == 7);
 	assert_int_equal(spec_faults("cut=1500ms", &f, &why), 0);
@@ -152,6 +154,21 @@ static void faults_come_as_often_as_asked(void **state)
 	assert_in_range(f.dropped, 9500, 10500);
 	assert_in_range(f.doubled, 4000, 5000);
 
+	/* Noise in runs of up to 100 bytes, and nothing is touched between them. */
+	rates = (struct fault_rates){ .burst = 1e-4, .seed = 5 };
+	faults_init(&f, &rates, 0);
+	assert_int_equal(faults_apply(&f, in, sizeof(in), out, 0), sizeof(in));
+	differ = n = 0;
+	for (size_t i = 0, last = sizeof(in); i < sizeof(in); i++) {
+		if (!out[i])
+			continue;
+		differ++;
+		n += last == sizeof(in) || i - last > FAULTS_BURST;
+		last = i;
+	}
+	assert_in_range(n, 2, 20);
+	assert_in_range(f.noisy, differ, n * 2 * FAULTS_BURST);
+
 	rates = (struct fault_rates){ .dup = 1 };
 	faults_init(&f, &rates, 0);
 	assert_int_equal(faults_apply(&f, in, sizeof(in), out, 0), 2 * sizeof(in));
@@ -170,6 +187,24 @@ static void a_cut_line_is_dead_for_a_second(void **state)
 	assert_int_equal(faults_apply(&f, in, 4, out, 2000000), 0);
 	assert_int_equal(faults_apply(&f, in, 4, out, 2999999), 0);
 	assert_int_equal(faults_apply(&f, in, 4, out, 3000000), 4);
+}
+
+static void a_reader_looks_away_for_a_second(void **state)
+{
+	struct fault_rates rates = { .stall_us = 3000000 };
+	struct faults f;
+	uint64_t until;
+
+	(void)state;
+	faults_init(&f, &rates, 0);
+	assert_false(faults_stalled(&f, 1999999, &until));
+	assert_true(faults_stalled(&f, 2000000, &until));
+	assert_int_equal(until, 3000000);
+	assert_true(faults_stalled(&f, 5999999, &until));
+	assert_int_equal(until, 6000000);
+	rates.stall_us = 0;
+	faults_init(&f, &rates, 0);
+	assert_false(faults_stalled(&f, 123, &until));
 }
 
 static void json_is_checked(void **state)
@@ -317,7 +352,7 @@ int main(void)
 		cmocka_unit_test(listen_addresses),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(faults_come_as_often_as_asked),
-		cmocka_unit_test(a_cut_line_is_dead_for_a_second),
+		cmocka_unit_test(a_cut_line_is_dead_for_a_second), cmocka_unit_test(a_reader_looks_away_for_a_second),
 		cmocka_unit_test(json_is_checked),
 		cmocka_unit_test(json_is_shown),
 		cmocka_unit_test(tables),
