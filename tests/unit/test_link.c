@@ -525,6 +525,69 @@ static void test_slow_guest_jump(void **state)
 	world_teardown(w);
 }
 
+/* Counts what reaches the guest's keyboard. */
+static size_t keys;
+
+static void count_keys(void *arg, enum link_stream s, const uint8_t *data, size_t len)
+{
+	(void)arg, (void)data;
+	keys += s == LINK_INPUT ? len : 0;
+}
+
+/*
+ * No key reaches the guest from a frame whose CRC is wrong: a frame with a key press, with each of its bits flipped by itself, with each
+ * byte lost or doubled, cut off at each place, and with all kinds of noise in it.
+ */
+static void test_no_key_from_a_bad_frame(void **state)
+{
+	static const uint8_t press[] = { 4, 0, 96, 1, 0x1e, 0 };
+	struct world *w = &the_world;
+	struct link_ops ops = world_vmm_ops;
+	uint8_t good[LINK_LINE_MAX], bad[2 * LINK_LINE_MAX];
+	size_t n;
+
+	(void)state;
+	world_connect(w, 16, 16);
+	ops.stream = count_keys;
+	w->vmm.ops = &ops;
+	link_write(&w->host, LINK_INPUT, press, sizeof(press));
+	n = link_tx(&w->host, good, sizeof(good), w->now);
+	keys = 0;
+	for (size_t i = 1; i + 1 < n; i++) {
+		for (unsigned bit = 0; bit < 8; bit++) {
+			memcpy(bad, good, n);
+			bad[i] ^= (uint8_t)(1 << bit);
+			link_rx(&w->vmm, bad, n, w->now);
+		}
+		memcpy(bad, good, i);
+		memcpy(bad + i, good + i + 1, n - i - 1);
+		link_rx(&w->vmm, bad, n - 1, w->now);
+		memcpy(bad, good, i + 1);
+		memcpy(bad + i + 1, good + i, n - i);
+		link_rx(&w->vmm, bad, n + 1, w->now);
+		memcpy(bad, good, i);
+		bad[i] = 0;
+		link_rx(&w->vmm, bad, i + 1, w->now);
+	}
+	for (unsigned i = 0; i < 100000; i++) {
+		size_t from = 1 + rng_below(&w->r, (uint32_t)n - 2), len = 1 + rng_below(&w->r, (uint32_t)(n - 1 - from));
+
+		memcpy(bad, good, n);
+		rng_fill(&w->r, bad + from, len);
+		if (memcmp(bad, good, n))
+			link_rx(&w->vmm, bad, n, w->now);
+	}
+	assert_int_equal(keys, 0);
+	assert_true(w->vmm.rx_bad > 50000);
+	link_rx(&w->vmm, good, n, w->now);
+	assert_int_equal(keys, sizeof(press)); /* the frame was a good one */
+	/* And it is not pressed again by a line that says things twice. */
+	link_rx(&w->vmm, good, n, w->now);
+	assert_int_equal(keys, sizeof(press));
+	w->vmm.ops = &world_vmm_ops;
+	world_teardown(w);
+}
+
 /* A newcomer at the same line: both hosts get what the VMM says, and it gets what both say, frame by frame. */
 static struct {
 	struct link link;
@@ -629,7 +692,7 @@ int main(void)
 		cmocka_unit_test(test_fairness),     cmocka_unit_test(test_small_windows),   cmocka_unit_test(test_loss_costs_once),
 		cmocka_unit_test(test_lost_tail),    cmocka_unit_test(test_lost_welcome),    cmocka_unit_test(test_forged_acks),
 		cmocka_unit_test(test_slow_guest),   cmocka_unit_test(test_deaf_guest),	     cmocka_unit_test(test_slow_guest_jump),
-		cmocka_unit_test(test_taken),	     cmocka_unit_test(test_claim_lost),
+		cmocka_unit_test(test_no_key_from_a_bad_frame), cmocka_unit_test(test_taken),	     cmocka_unit_test(test_claim_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, world_free);
