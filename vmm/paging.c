@@ -95,6 +95,7 @@ void exit_page_fault(struct vcpu *v, struct vm_exit *x)
 	uint64_t gva = x->exc.dr6_or_cr2;
 	uint32_t error = x->exc.error;
 	struct walk_access a = { .write = error & PF_W, .user = error & PF_U, .fetch = error & PF_FETCH };
+	const struct gva_memo *memo;
 	struct walk_result r;
 	struct walk_mode m;
 
@@ -104,6 +105,12 @@ void exit_page_fault(struct vcpu *v, struct vm_exit *x)
 	}
 	a.implicit = !a.user && vcpu_cpl(v) == 3;
 	gva_mode(v, &m);
+	memo = gva_memo_of(v->translated, gva, a);
+	if (!a.fetch && gva_memo_holds(memo, &v->vm->mem, &m, gva, a) &&
+	    !memo->memory) { /* registers that it was at a moment ago */
+		exit_no_memory(v, x, memo->gpa | (gva & PAGE_MASK), false);
+		return;
+	}
 	switch (shadow_fault(v->vm->mem.shadow, &m, gva, error, a, &r)) {
 	case SHADOW_FIXED: break;
 	case SHADOW_FAULT: vcpu_page_fault(v, gva, r.error); break;
