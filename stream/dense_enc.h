@@ -112,6 +112,7 @@ struct gridsearch {
 	uint16_t ink_x[CROP_W], ink_y[CROP_H];
 	struct grid_axis across[AXIS_ALL_W], down[AXIS_ALL_H];
 	unsigned rows, cols, row, col;                 /* how many there are to try, and those at hand */
+	unsigned sums;                                 /* rows of cells in sum, of the height at hand */
 	unsigned cw, ch, ox, oy;                       /* at hand */
 	uint32_t best_cost, plain_cost;                /* of the best grid so far, in 1/1024 bit a pixel; with its first cell at a corner */
 	struct cell_plan best;

@@ -13,6 +13,7 @@
 #define COST_SOLID 307
 #define COST_REPEATED 5120
 #define COST_NEW(area) (358 * (area) + 8192)
+#define TRIES 8 /* grids in a slice */
 
 /* The inverse modulo 2^32 of an odd number (Newton). */
 static uint32_t invert(uint32_t a)
@@ -57,7 +58,7 @@ void gridsearch_begin(struct dense_enc *e)
 	c->x = c->x < 0 ? 0 : c->x > w - c->w ? w - c->w : c->x;
 	c->y = c->y < 0 ? 0 : c->y > h - c->h ? h - c->h : c->y;
 	s->line = 0;
-	s->row = s->col = s->rows = s->cols = 0;
+	s->row = s->col = s->sums = s->rows = s->cols = 0;
 	memset(s->ink_x, 0, sizeof(s->ink_x));
 	memset(s->ink_y, 0, sizeof(s->ink_y));
 	s->best_cost = s->plain_cost = ~0u;
@@ -154,26 +155,26 @@ static unsigned find_cuts(struct grid_axis *axis, const uint16_t *ink, unsigned 
 	return n;
 }
 
-/* Sums of the columns' hashes for rows of cells of height s->ch from s->oy on. */
-static void add_up(struct dense_enc *e)
+/* Sums of the columns' hashes for the next row of cells of height s->ch from s->oy on; false: there is none. */
+static bool add_up(struct dense_enc *e)
 {
 	struct gridsearch *s = &e->u.grid;
-	uint32_t px[CROP_W], column[CROP_W];
-	unsigned row = 0;
+	uint32_t px[CROP_W], column[CROP_W], *sum = s->sum[s->sums], p = 1;
+	int32_t y = (int32_t)(s->oy + s->sums * s->ch);
 
-	for (int32_t y = (int32_t)s->oy; y + (int32_t)s->ch <= s->crop.h; y += (int32_t)s->ch, row++) {
-		uint32_t p = 1;
-
-		memset(column, 0, sizeof(column));
-		for (unsigned r = 0; r < s->ch; r++) {
-			picture_read(&e->cur, (uint32_t)s->crop.x, (uint32_t)(s->crop.y + y) + r, (uint32_t)s->crop.w, px);
-			for (int32_t x = 0; x < s->crop.w; x++)
-				column[x] = column[x] * MULTIPLY_ROW + px[x] + 1;
-		}
-		s->sum[row][0] = 0;
-		for (int32_t x = 0; x < s->crop.w; x++, p *= MULTIPLY_COL)
-			s->sum[row][x + 1] = s->sum[row][x] + column[x] * p;
+	if (y + (int32_t)s->ch > s->crop.h)
+		return false;
+	memset(column, 0, sizeof(column));
+	for (unsigned r = 0; r < s->ch; r++) {
+		picture_read(&e->cur, (uint32_t)s->crop.x, (uint32_t)(s->crop.y + y) + r, (uint32_t)s->crop.w, px);
+		for (int32_t x = 0; x < s->crop.w; x++)
+			column[x] = column[x] * MULTIPLY_ROW + px[x] + 1;
 	}
+	sum[0] = 0;
+	for (int32_t x = 0; x < s->crop.w; x++, p *= MULTIPLY_COL)
+		sum[x + 1] = sum[x] + column[x] * p;
+	s->sums++;
+	return true;
 }
 
 static uint32_t solid_hash(const struct gridsearch *s)
@@ -262,11 +263,15 @@ bool gridsearch_step(struct dense_enc *e)
 		return ++s->row < s->rows;
 	s->ch = s->down[s->row].size;
 	s->oy = s->down[s->row].phase;
-	add_up(e);
-	for (s->col = 0; s->col < s->cols; s->col++) {
+	if (!s->col && add_up(e))
+		return true;
+	for (unsigned i = 0; i < TRIES && s->col < s->cols; i++, s->col++) {
 		s->cw = s->across[s->col].size;
 		s->ox = s->across[s->col].phase;
 		try_grid(s);
 	}
+	if (s->col < s->cols)
+		return true;
+	s->col = s->sums = 0;
 	return ++s->row < s->rows;
 }

@@ -1,6 +1,4 @@
 /* mixer.h */
-#include <string.h>
-
 #include "stream/mixer.h"
 
 #define LIMIT 2047	    /* of a stretched probability */
@@ -47,7 +45,7 @@ void mix_clear_slots(struct slot *slot, unsigned n)
 	const struct slot fresh = { .p1 = 32768 };
 
 	for (unsigned i = 0; i < n; i++)
-		memcpy(&slot[i], &fresh, sizeof(fresh)); /* one word, not three members */
+		__builtin_memcpy(&slot[i], &fresh, sizeof(fresh)); /* one word, not three members */
 }
 
 void mix_clear_weights(int32_t *weights, unsigned n, unsigned contexts)
