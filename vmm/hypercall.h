@@ -11,14 +11,14 @@
  * or VRAM, and then nothing is written. All 64 bits of an argument count: an id with stray upper bits is no id.
  *
  * Version 2 added HC_DIRTY_* and HC_POKE: a guest as a client of the dirty tracker. Its ranges and consumers are its own: it can't
- * name those of the VMM's display stream. A reset of the guest removes all of them.
+ * name those of the VMM's display stream. A reset of the guest removes all of them. Version 3 added hc_dirty_cost.host_exits.
  */
 #ifndef VMM_HYPERCALL_H
 #define VMM_HYPERCALL_H
 
 #include <stdint.h>
 
-#define HC_VERSION 2
+#define HC_VERSION 3
 #define HC_BASE 0x54530000u
 
 #define HC_DIRTY_RANGES 96		/* live at a time */
@@ -90,8 +90,9 @@ struct hc_dirty_cost {
 	uint64_t queries;      /* the display stream's too */
 	uint64_t reported;     /* pages that queries reported, the display stream's too */
 	uint64_t frames_free;  /* 4 KiB frames that the VMM has left */
+	uint64_t host_exits;   /* of the exits, those for the machine's interrupts, which are none of the guest's doing */
 };
-_Static_assert(sizeof(struct hc_dirty_cost) == 88, "hypercall ABI");
+_Static_assert(sizeof(struct hc_dirty_cost) == 96, "hypercall ABI");
 
 struct hc_poke {
 	uint64_t gpa;

@@ -179,6 +179,7 @@ static int64_t cost(struct vm *vm, uint64_t gpa)
 		.queries = vm->dirty.queries,
 		.reported = vm->dirty.reported,
 		.frames_free = frames_available(),
+		.host_exits = vm->vcpu->exits[EXIT_HOST_INTERRUPT],
 	};
 
 	vm->vcpu->ops->counters(vm->vcpu, &out.vmcs_accesses, &out.tlb_flushes);
