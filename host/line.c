@@ -101,6 +101,8 @@ void line_prepare(struct line *l, struct link *link, struct pollset *p, bool hol
 		want_rx = false;
 		pollset_wake(p, l->start_us + until);
 	}
+	if (!want_rx)
+		link->heard_us = now; /* who does not listen cannot say that the far end is silent */
 	want_tx = l->out_pos < l->out_len;
 	pollset_add(p, l->fd,
 		    (short)((want_rx && may(l, l->rx_budget) ? POLLIN : 0) | (want_tx && may(l, l->tx_budget) ? POLLOUT : 0)));

@@ -29,7 +29,7 @@ fuzz: fuzz-guest
 	done
 	@$(MAKE) --no-print-directory fuzz-differ
 
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/pieces.h $$(call unit_links,tests/fuzz/fuzz_%.c) Makefile mk/fuzz.mk
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $$(call unit_links,tests/fuzz/fuzz_%.c) Makefile mk/fuzz.mk
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_CFLAGS) -MMD -MF $@.d -o $@ $< $(call unit_links,$<)
 

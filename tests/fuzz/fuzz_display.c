@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "stream/display.h"
+#include "tests/fuzz/memory.h"
 #include "tests/fuzz/pieces.h"
 
 #define DATAGRAMS_MAX 24

@@ -9,6 +9,7 @@
 #include "host/session.h"
 #include "stream/cobs.h"
 #include "stream/crc32c.h"
+#include "tests/fuzz/memory.h"
 #include "tests/fuzz/pieces.h"
 
 #define NONCE 0x12345678u

@@ -12,6 +12,7 @@
 
 #include "host/player.h"
 #include "stream/crc32c.h"
+#include "tests/fuzz/memory.h"
 #include "tests/fuzz/pieces.h"
 
 static int file = -1;
