@@ -49,13 +49,16 @@ struct boot_info {
 int bootinfo_read(struct boot_info *bi, uint32_t magic, uint64_t addr, const char **why);
 
 #define UART_CLOCK 1843200 /* Hz: what a PC's UART divides */
+#define WATCHDOG_SECONDS 10
 
-/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= uart-clock= share= log= wait=; for
- * tests canary= failalloc=). */
+/* The VMM's own options, from the command line (COMMAND.md: paging= dirty= heads= memory= cpus= port= baud= uart-clock= share= log= wait=
+ * watchdog=; for tests canary= failalloc= selftest=). */
 struct boot_options {
 	char paging[16], dirty[16], heads[256], log[16];
 	char wait[16];	     /* "host": the guest starts when a host attaches; "no" */
 	char canary[4];	     /* "yes": all memory that nobody has is watched for stray writes */
+	char selftest[8];    /* "stall": HC_STALL is there */
+	uint32_t watchdog;   /* seconds that an exit may take (vmm/watchdog.h); 0: any */
 	uint32_t failalloc;  /* this allocation fails, counted from the first one for the guest; 0: none */
 	uint32_t memory_mib; /* guest RAM, 0: default */
 	uint32_t cpus;

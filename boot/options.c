@@ -78,6 +78,8 @@ static const struct option {
 	{ "log", WORD, FIELD(log), "error warn info debug", 0, 0 },
 	{ "wait", WORD, FIELD(wait), "no host", 0, 0 },
 	{ "canary", WORD, FIELD(canary), "no yes", 0, 0 },
+	{ "selftest", WORD, FIELD(selftest), "no stall", 0, 0 },
+	{ "watchdog", NUMBER, FIELD(watchdog), "0 (none) to 1000 seconds", 0, 1000 },
 	{ "failalloc", NUMBER, FIELD(failalloc), "1 to 1000000", 1, 1000000 },
 	{ "heads", HEADS, FIELD(heads), "none, a count, or WxH,WxH,...", 0, 0 },
 	{ "memory", NUMBER, FIELD(memory_mib), "1 to 1048576 MiB", 1, 1048576 },
@@ -129,7 +131,8 @@ static int parse_word(struct boot_options *o, const char *word, unsigned *seen, 
 		return -EINVAL;
 	}
 	snprintf(problem, sizeof(problem),
-		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= uart-clock= share= log= wait= canary= failalloc=",
+		 "unknown option %s: known are paging= dirty= heads= memory= cpus= port= baud= uart-clock= share= log= wait= watchdog= "
+		 "canary= failalloc= selftest=",
 		 word);
 	return -EINVAL;
 }
@@ -150,6 +153,8 @@ int bootinfo_options(const char *cmdline, struct boot_options *o, const char **w
 		.log = "info",
 		.wait = "no",
 		.canary = "no",
+		.selftest = "no",
+		.watchdog = WATCHDOG_SECONDS,
 		.cpus = 1,
 		.port = 0x3f8,
 		.baud = 115200,

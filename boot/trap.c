@@ -9,6 +9,7 @@
 #include "vmm/hw/hw.h"
 #include "vmm/hw/x86.h"
 #include "vmm/log.h"
+#include "vmm/watchdog.h"
 
 static const char *const vector_names[32] = {
 	[VEC_DE] = "#DE divide error",
@@ -94,7 +95,10 @@ void trap(struct trap_frame *f)
 		return;
 	}
 	switch (f->vector) {
-	case VEC_NMI: this_cpu()->nmi = true; return;
+	case VEC_NMI:
+		this_cpu()->nmi = true;
+		watchdog_nmi(f);
+		return;
 	case VEC_DB: /* vmm/svm_entry.asm */
 	case VEC_GP:
 	case VEC_UD:

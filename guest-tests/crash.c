@@ -1,9 +1,10 @@
 /*
  * Ends in a state from which no CPU goes on; the VMM must report it and live. The option says how: triple (the default), wild, cr0,
- * cr4, efer. All do without an IDT, so the first exception is the last.
+ * cr4, efer, stall. All do without an IDT, so the first exception is the last.
  */
 #include "guest-tests/lib/boot.h"
 #include "guest-tests/lib/cpu.h"
+#include "guest-tests/lib/hyper.h"
 #include "guest-tests/lib/print.h"
 
 #define NOWHERE 0xc8123000ull /* neither RAM nor a device, above 3 GiB */
@@ -41,11 +42,17 @@ static void bad_efer(void)
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) | EFER_RESERVED) & ~(uint64_t)EFER_LME);
 }
 
+/* Not its own fault: the VMM is asked for an exit that does not end, which it knows only for tests. */
+static void stall(void)
+{
+	hypercall(HC_STALL, 0, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
 } ways[] = {
-	{ "triple", triple }, { "wild", wild }, { "cr0", bad_cr0 }, { "cr4", bad_cr4 }, { "efer", bad_efer },
+	{ "triple", triple }, { "wild", wild }, { "cr0", bad_cr0 }, { "cr4", bad_cr4 }, { "efer", bad_efer }, { "stall", stall },
 };
 
 int main(void)

@@ -50,6 +50,11 @@ static int64_t call(struct vm *vm, uint32_t number, const uint64_t *arg)
 	case HC_HEAD_INFO: return head_info(vm, arg[0], arg[1]);
 	case HC_SCREENSHOT: return vm_screenshot(vm);
 	case HC_POKE: return poke(vm, arg[0]);
+	case HC_STALL:
+		if (!vm->stalls)
+			return -ENOSYS;
+		for (;;)
+			cpu_pause();
 	default: return hypercall_dirty(vm, number, arg);
 	}
 }

@@ -60,6 +60,7 @@ enum hypercall {
 	 * -> 0; -E2BIG: more than HC_POKE_BYTES; -EFAULT
 	 */
 	HC_POKE,
+	HC_STALL, /* never comes back; only on a VMM told selftest=stall, else -ENOSYS. For tests of its watchdog */
 };
 
 /* A head's linear framebuffer: 32 bits a pixel, bytes B, G, R, 0. All zero: it is off, out of memory space, or of another depth. */

@@ -12,6 +12,7 @@
 #include "vmm/log.h"
 #include "vmm/vm.h"
 #include "vmm/wall.h"
+#include "vmm/watchdog.h"
 
 static const struct vcpu_ops *const vendors[] = { [VIRT_NONE] = NULL, [VIRT_VMX] = &vmx_ops, [VIRT_SVM] = &svm_ops };
 
@@ -61,10 +62,13 @@ void tessera_main(struct boot_info *bi, struct boot_options *opt)
 	vm = vm_create(cpu, ops, bi, opt, why, sizeof(why));
 	if (!vm)
 		serve_without_guest(END_VMM_ERROR, why);
+	vm->stalls = !strcmp(opt->selftest, "stall");
 	line_attach(vm);
 	if (vm_boot(vm, why, sizeof(why)))
 		serve_without_guest(END_BAD_GUEST, why);
-	vm_run(vm);
+	watchdog_init(bi, opt->watchdog);
+	watchdog_run(vm);
+	irq_nmi_stop();
 	code = vm->how == END_DEBUG_EXIT ? vm->value : vm->how == END_POWEROFF ? 0 : 126;
 	line_close();
 	ops->cpu_disable(cpu);

@@ -10,6 +10,7 @@
 #include "vmm/log.h"
 #include "vmm/paging.h"
 #include "vmm/vm.h"
+#include "vmm/watchdog.h"
 
 static bool runnable(const struct vm *vm)
 {
@@ -82,10 +83,14 @@ static void advance_sync(struct vm *vm)
 static void restart(struct vm *vm)
 {
 	char why[256];
+	int e;
 
 	vm->reset_wanted = false;
 	log_info("the guest is reset");
-	if (vm_boot(vm, why, sizeof(why))) {
+	watchdog_pause(true);
+	e = vm_boot(vm, why, sizeof(why));
+	watchdog_pause(false);
+	if (e) {
 		log_error("the guest could not be loaded again: %s", why);
 		vm_end(vm, END_VMM_ERROR, 0);
 	}
@@ -133,6 +138,7 @@ void vm_run(struct vm *vm)
 
 	vm->attention = true;
 	while (!(vm->quit && line_settled())) {
+		vm->turns++;
 		if (cpu->irq_uart || cpu->irq_timer || vm->attention)
 			service(vm, !runnable(vm));
 		else if (vm->rearm)

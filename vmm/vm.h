@@ -59,6 +59,8 @@ struct vm {
 	enum guest_end how;
 	uint32_t value;
 	bool quit;                             /* the host wants the machine off */
+	uint64_t turns;                        /* of vm_run's loop */
+	bool stalls;                           /* selftest=stall: HC_STALL is answered, by never coming back */
 };
 
 /**

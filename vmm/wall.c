@@ -10,6 +10,7 @@
 #include "stream/crc32c.h"
 #include "vmm/log.h"
 #include "vmm/vm.h"
+#include "vmm/watchdog.h"
 
 static struct {
 	bool on;
@@ -51,6 +52,7 @@ void wall_check(const struct vm *vm, bool memory)
 {
 	struct audit a = { 0 };
 
+	watchdog_pause(true);
 	wall.checks++;
 	if (wall.on && memory)
 		check_memory();
@@ -63,6 +65,7 @@ void wall_check(const struct vm *vm, bool memory)
 			  (unsigned long long)a.wrong, (unsigned long long)a.where, (unsigned long long)a.entry);
 	wall.leaves += a.leaves;
 	wall.wrong_entries += a.wrong + map_audit();
+	watchdog_pause(false);
 }
 
 size_t wall_stats(char *buf, size_t size)

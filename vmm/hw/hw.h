@@ -77,6 +77,13 @@ static inline void irq_poll(void)
 /** sti; hlt; cli: waits for the next interrupt. */
 void irq_wait(void);
 
+/**
+ * NMIs from the 8254's channel 0 at its slowest, 18.2 a second, by way of the I/O APIC. 0, or -ENODEV where there is none. After
+ * irq_init. Whether any comes is for the caller to see.
+ */
+int irq_nmi_start(const struct boot_info *bi);
+void irq_nmi_stop(void);
+
 /* ---- the end */
 
 /** Tells the emulator, if there is one, to end (isa-debug-exit 0xf4, "Shutdown" to 0x8900), else halts. Drain the UART first. */

@@ -99,6 +99,40 @@ static int ioapic_route(const struct boot_info *bi, unsigned irq, unsigned vecto
 	return 0;
 }
 
+#define REDIRECTION_NMI (4u << 8) /* edge-triggered (82093AA, 3.2.4) */
+#define PIT_CHANNEL0 0x40
+#define PIT_CONTROL 0x43
+#define PIT_CHANNEL0_MODE2 0x34 /* low and high byte, rate generator (Intel 8254 data sheet) */
+
+static uint32_t nmi_input;
+static bool nmi_routed;
+
+int irq_nmi_start(const struct boot_info *bi)
+{
+	uint32_t inputs;
+
+	if (!ioapic || bi->isa_gsi[0] < bi->ioapic_gsi_base)
+		return -ENODEV;
+	inputs = (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
+	nmi_input = bi->isa_gsi[0] - bi->ioapic_gsi_base;
+	if (nmi_input >= inputs)
+		return -ENODEV;
+	outb(PIT_CONTROL, PIT_CHANNEL0_MODE2);
+	outb(PIT_CHANNEL0, 0);
+	outb(PIT_CHANNEL0, 0);
+	ioapic_write(IOAPIC_REDIRECTION + 2 * nmi_input + 1, this_cpu()->apic_id << 24);
+	ioapic_write(IOAPIC_REDIRECTION + 2 * nmi_input, REDIRECTION_NMI);
+	nmi_routed = true;
+	return 0;
+}
+
+void irq_nmi_stop(void)
+{
+	if (nmi_routed)
+		ioapic_write(IOAPIC_REDIRECTION + 2 * nmi_input, REDIRECTION_MASKED);
+	nmi_routed = false;
+}
+
 /* ---- dispatch */
 
 static void pic_interrupt(unsigned irq)
