@@ -10,6 +10,7 @@
 #include "vmm/hw/hw.h"
 #include "vmm/line.h"
 #include "vmm/log.h"
+#include "vmm/speculation.h"
 #include "vmm/vm.h"
 #include "vmm/wall.h"
 #include "vmm/watchdog.h"
@@ -55,6 +56,7 @@ void tessera_main(struct boot_info *bi, struct boot_options *opt)
 	if (!ops)
 		serve_without_guest(END_VMM_ERROR, cpu->features.virt_problem);
 	fpu_enable();
+	speculation_begin();
 	if (ops->cpu_enable(cpu)) {
 		snprintf(why, sizeof(why), "%s cannot be used on this CPU (see the lines above)", ops->name);
 		serve_without_guest(END_VMM_ERROR, why);

@@ -18,6 +18,7 @@
 #include "vmm/line.h"
 #include "vmm/log.h"
 #include "vmm/paging.h"
+#include "vmm/speculation.h"
 #include "vmm/wall.h"
 
 #define VM_DEFAULT_MIB 128
@@ -422,6 +423,7 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 		snprintf(why, why_len, "no guest: give one as the first boot module (tessera run GUEST does; in grub.cfg: module2 /guest.elf)");
 		return -ENOENT;
 	}
+	speculation_new_guest();
 	hypercall_dirty_reset(vm);
 	pc_reset(vm->pc);
 	cpuid_apic(vm->vcpu);

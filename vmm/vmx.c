@@ -200,8 +200,10 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *a)
 	vmwrite(a, VMCS_PF_ERROR_MATCH, 0);
 	vmwrite(a, VMCS_CR3_TARGET_COUNT, 0);
 	vmwrite(a, VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(a, VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(a, VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(a, VMCS_EXIT_MSR_LOAD, (uintptr_t)a->exit_msrs);
+	vmwrite(a, VMCS_EXIT_MSR_LOAD_COUNT, speculation_exit_msrs(a->exit_msrs));
+	vmwrite(a, VMCS_ENTRY_MSR_LOAD, (uintptr_t)a->entry_msrs);
+	vmwrite(a, VMCS_ENTRY_MSR_LOAD_COUNT, speculation_entry_msrs(a->entry_msrs));
 	vmwrite(a, VMCS_ENTRY_EVENT, 0);
 	vmwrite(a, VMCS_MSR_BITMAP, (uintptr_t)a->msr_bitmap);
 	vmwrite(a, VMCS_TSC_OFFSET, 0);

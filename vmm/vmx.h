@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/speculation.h"
 #include "vmm/vm.h"
 #include "vmm/vmx_check.h"
 #include "vmm/vmx_insn.h"
@@ -55,6 +56,7 @@ struct vmx_vcpu {
 	struct dirty_log log;
 	uint64_t accesses; /* VMREADs and VMWRITEs */
 	uint64_t flushes;  /* INVEPTs and INVVPIDs */
+	struct spec_msr exit_msrs[SPEC_MSRS] __attribute__((aligned(16))), entry_msrs[SPEC_MSRS] __attribute__((aligned(16)));
 };
 _Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0 && offsetof(struct vmx_vcpu, launched) == 8, "vmx_entry.asm");
 

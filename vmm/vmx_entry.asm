@@ -4,6 +4,7 @@ bits 64
 
 VMCS_HOST_RSP	equ 0x6c14
 VCPU_CR2	equ 128
+SELECTOR_DATA	equ 0x10			; boot/tables.h
 
 ; The general registers of the guest whose vCPU is at RDI. Flags stay.
 %macro load_guest 0
@@ -23,6 +24,11 @@ VCPU_CR2	equ 128
 	mov r15, [rdi + 15 * 8]
 	mov rdi, [rdi + 7 * 8]
 %endmacro
+
+; Any selector that can be written will do: where the CPU reports MD_CLEAR, VERW of memory clears what its buffers keep of the VMM's data
+; (docs/threat-model.md). All loads behind it are of the guest's own registers.
+section .rodata
+verw_selector dw SELECTOR_DATA
 
 section .text
 
@@ -48,6 +54,7 @@ vmx_enter:
 	vmwrite rax, rsp
 	jbe failed
 .host_rsp_written:
+	verw [rel verw_selector]
 	cmp qword [rsi + 8], 0
 	load_guest
 	jne .resume
@@ -95,6 +102,7 @@ vmx_exit_point:
 	mov rsi, [rsp + 16]
 	call vmx_prepare
 	mov rdi, [rsp + 8]
+	verw [rel verw_selector]
 	load_guest
 	vmresume
 	jmp failed

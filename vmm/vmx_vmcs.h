@@ -21,6 +21,8 @@
 	X(HOST_FS_SEL, 0x0c08)                                                                                                     \
 	X(HOST_GS_SEL, 0x0c0a)                                                                                                     \
 	X(HOST_TR_SEL, 0x0c0c)                                                                                                     \
+	X(EXIT_MSR_LOAD, 0x2008)                                                                                                   \
+	X(ENTRY_MSR_LOAD, 0x200a)                                                                                                  \
 	X(MSR_BITMAP, 0x2004)                                                                                                      \
 	X(PML_ADDRESS, 0x200e)                                                                                                     \
 	X(TSC_OFFSET, 0x2010)                                                                                                      \
