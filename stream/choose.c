@@ -6,14 +6,15 @@
 #define DENSE_TIME_MIN 4
 #define DENSE_TIME_MAX 200
 
-#define BETTER_10 14	      /* tenths: the other mode must be so much quicker */
-#define ENOUGH_NS 20000000ull /* coding of so much time, or of so many bytes, tells something new */
+#define BETTER_10 14	       /* tenths: the other mode must be so much quicker */
+#define ENOUGH_NS 100000000ull /* coding of so much time, or of so many bytes, tells something new */
 #define ENOUGH_BYTES 4096
 #define LEAST_BYTES 256
 #define HOLD_NS 3000000000ull
 #define HOLD_FIRST_NS 50000000ull
 #define HOLD_MAX_NS 300000000000ull
-#define SOON 4 /* a change within so many times the hold was in vain */
+#define LOOKS 2 /* so many in a row must say the same */
+#define SOON 4	/* a change within so many times the hold was in vain */
 
 void choose_init(struct choose *c, uint64_t now_ns)
 {
@@ -41,7 +42,7 @@ static void change(struct choose *c, uint64_t now_ns)
 	c->hold_ns = c->hold_ns < HOLD_MAX_NS ? c->hold_ns : HOLD_MAX_NS;
 	c->since_ns = now_ns;
 	c->cost_before = c->cpu_ns / c->bytes + 1;
-	c->cpu_ns = c->bytes = c->tiles = 0;
+	c->cpu_ns = c->bytes = c->tiles = c->looks = 0;
 }
 
 /*
@@ -56,7 +57,7 @@ static uint64_t fast_bytes(const struct choose *c, bool fast)
 	return tenths < 25 ? tenths : 25;
 }
 
-/* The first that is heard of a mode after the other: half of what was thought of the two, half of what was seen. */
+/* The first that is heard of a mode after the other: a quarter of what is thought of the two is what was seen. */
 static void learn(struct choose *c, bool fast)
 {
 	uint64_t cost = c->cpu_ns / c->bytes + 1, dense = fast ? c->cost_before : cost, other = fast ? cost : c->cost_before;
@@ -64,7 +65,7 @@ static void learn(struct choose *c, bool fast)
 
 	c->cost_before = 0;
 	seen = seen < DENSE_TIME_MIN ? DENSE_TIME_MIN : seen > DENSE_TIME_MAX ? DENSE_TIME_MAX : seen;
-	c->dense_time = (c->dense_time + (unsigned)seen) / 2;
+	c->dense_time = (3 * c->dense_time + (unsigned)seen) / 4;
 }
 
 bool choose_other(struct choose *c, bool fast, uint32_t rate, unsigned share, uint64_t now_ns)
@@ -84,7 +85,11 @@ bool choose_other(struct choose *c, bool fast, uint32_t rate, unsigned share, ui
 	line = c->bytes * 1000000000 / rate;
 	other_cpu = fast ? cpu * c->dense_time : cpu / c->dense_time;
 	other_line = fast ? line * 10 / fast_bytes(c, true) : line * fast_bytes(c, false) / 10;
-	if (longer(other_cpu, other_line) * BETTER_10 / 10 >= longer(cpu, line))
+	if (longer(other_cpu, other_line) * BETTER_10 / 10 >= longer(cpu, line)) {
+		c->looks = 0;
+		return false;
+	}
+	if (++c->looks < LOOKS)
 		return false;
 	change(c, now_ns);
 	return true;

@@ -16,6 +16,7 @@ struct choose {
 	uint64_t fresh_bytes;
 	uint64_t tiles, fresh_tiles; /* that those bytes were for */
 	uint64_t cost_before;	     /* of a byte in the other mode, ns, right before a change; 0: that is through */
+	unsigned looks;		     /* that said in a row that the other mode is better */
 	unsigned dense_time;	     /* so many times the CPU's time does the dense mode take */
 	uint64_t since_ns, hold_ns;  /* when the mode was chosen, and how long it stays at least */
 };

@@ -157,7 +157,9 @@ size_t dtx_take(struct display_tx *tx, uint8_t *buf, struct dtx_cookie *cookie);
 /** The far end has (ok) or has not (!ok) taken what the cookie names. */
 void dtx_answer(struct display_tx *tx, const struct dtx_cookie *cookie, bool ok);
 
-/** The last dtx_work took so long. */
+#define DTX_SLICE_NS 10000000ull /* no slice takes longer, however slow the CPU */
+
+/** The last dtx_work, of one slice, took so long. What is beyond DTX_SLICE_NS is not its own: the machine was elsewhere. */
 void dtx_spent(struct display_tx *tx, uint64_t ns);
 
 /**

@@ -209,7 +209,7 @@ void dtx_answer(struct display_tx *tx, const struct dtx_cookie *cookie, bool ok)
 void dtx_spent(struct display_tx *tx, uint64_t ns)
 {
 	if (tx->coded)
-		choose_note(&tx->head[tx->last].choose, ns, 0, 0);
+		choose_note(&tx->head[tx->last].choose, ns < DTX_SLICE_NS ? ns : DTX_SLICE_NS, 0, 0);
 }
 
 void dtx_choose(struct display_tx *tx, uint32_t rate, unsigned share, uint64_t now_ns)

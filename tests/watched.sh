@@ -55,6 +55,8 @@ e2e_watched() {
     timeout 150 "$TESSERA" run @watched --machine bochs --baud 115200 --encode-share $share --view none --screenshot "$dir" --timeout 140 \
       --stats "$dir/stats-$share.json" >"$dir/out-$share.txt" 2>"$dir/err.txt" </dev/null || why=${why:-"exit status"}
     check_pictures "$dir" "$dir/out-$share.txt" >"$dir/pictures.txt" || why=${why:-$(head -n 1 "$dir/pictures.txt")}
+    a=$(json_number "$dir/stats-$share.json" encode_taken_permille)
+    [ "${a:-1000}" -gt 0 ] && [ "${a:-1000}" -le $((share * 10 + 10)) ] || why=${why:-"share $share: encoding took ${a:-none} thousandths"}
     for field in 2 3; do # rounds, exits
       a=$(watched_rate "$dir/line.txt" spare $field) b=$(watched_rate "$dir/out-$share.txt" spare $field)
       echo "share $share, spare, field $field: ${a:-none} without a viewer, ${b:-none} with one"

@@ -364,13 +364,18 @@ static bool progressing(uint64_t now)
 static void choose_modes(uint64_t now)
 {
 	uint64_t elapsed = now - line.chosen_ns, busy = line.pace.busy - line.chosen_busy;
-	uint32_t rate = link_rate(&line.link);
+	uint32_t rate = link_rate(&line.link), told = 4 * line.link.window;
 
 	if (elapsed < LINE_CHOOSE_NS)
 		return;
 	busy = busy < elapsed ? busy * 1000 / elapsed : 1000;
-	/* A host's window is a quarter of a second of its line, as far as it knows. */
-	dtx_choose(&line.tx, rate ? rate : 4 * line.link.window, (unsigned)(1000 - busy * (100 - line.pace.share) / 100), now);
+	/*
+	 * A host's window is a quarter of a second of its line. One that knows of a slow line is right: what is measured may be the buffers
+	 * on the way to it.
+	 */
+	if (!rate || (rate > told && line.link.window < LINE_FAST_WINDOW))
+		rate = told;
+	dtx_choose(&line.tx, rate, (unsigned)(1000 - busy * (100 - line.pace.share) / 100), now);
 	line.chosen_ns = now;
 	line.chosen_busy = line.pace.busy;
 }
