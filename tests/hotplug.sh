@@ -53,16 +53,16 @@ e2e_ctl_plug() {
   result e2e-ctl-plug "$([ ! -s "$dir/why.txt" ]; echo $?)" "$(head -n 1 "$dir/why.txt") (see $dir/)"
 }
 
-# await SECONDS FILE PATTERN: until a line matches.
+# await SECONDS FILE PATTERN PID: until a line matches, as long as that process lives.
 await() {
   local until=$((SECONDS + $1))
   until grep -q -- "$3" "$2"; do
-    [ $SECONDS -lt $until ] || return 1
+    { [ $SECONDS -lt $until ] && kill -0 "$4" 2>/dev/null; } || { grep -q -- "$3" "$2"; return; }
     sleep 0.1
   done
 }
 
-# same_heads DIR N SECONDS: what the far end shows becomes what the guest said before its N-th "checked".
+# same_heads DIR N SECONDS PID: what the far end shows becomes what the guest said before its N-th "checked".
 same_heads() {
   local until=$((SECONDS + $3))
   tr -d '\r' <"$1/out.txt" | awk -v n="$2" '
@@ -70,7 +70,7 @@ same_heads() {
     /^screen head=/ { buf = buf $2 " " $3 " " $4 "\n" }
     END { printf "%s", buf }' | sort >"$1/wanted.txt"
   until "$TESSERA" ctl --control "$1/sock" heads 2>&1 | sort >"$1/seen.txt" && cmp -s "$1/wanted.txt" "$1/seen.txt"; do
-    [ $SECONDS -lt $until ] || return 1
+    { [ $SECONDS -lt $until ] && kill -0 "$4" 2>/dev/null; } || return 1
     sleep 0.1
   done
 }
@@ -93,7 +93,7 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
     --stats "$dir/stats.json" "$@" -- console=ttyS0,115200 no_timer_check quiet tessera=hotplug >"$dir/out.txt" 2>"$dir/err.txt" <"$dir/in" &
   pid=$!
   exec {go}>"$dir/in"
-  await "$limit" "$dir/out.txt" '^ready' || why="Linux is not ready"
+  await "$limit" "$dir/out.txt" '^ready' $pid || why="Linux is not ready"
   for round in $(seq 0 "$rounds"); do
     for step in unplug resize plug; do
       [ -z "$why" ] || break 2
@@ -113,8 +113,8 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
       [ -z "$command" ] || "$TESSERA" ctl --control "$dir/sock" $command >>"$dir/ctl.txt" 2>&1 || why="round $round: ctl $command"
       n=$((n + 1))
       printf %s $mask >&"$go"
-      await "$limit" "$dir/out.txt" "^checked $n" || why=${why:-"round $round, $step: the guest does not answer"}
-      same_heads "$dir" $n "$limit" || why=${why:-"round $round, $step: other pictures: $(diff "$dir/wanted.txt" "$dir/seen.txt" | tr '\n' ' ')"}
+      await "$limit" "$dir/out.txt" "^checked $n" $pid || why=${why:-"round $round, $step: the guest does not answer"}
+      same_heads "$dir" $n "$limit" $pid || why=${why:-"round $round, $step: other pictures: $(diff "$dir/wanted.txt" "$dir/seen.txt" | tr '\n' ' ')"}
       [ "$(sed 's/^head=\([0-9]*\) .*/\1/' "$dir/seen.txt" | xargs)" = "$heads" ] || why=${why:-"round $round, $step: other heads"}
       grep -q "^head=1 size=$size1 " "$dir/seen.txt" || why=${why:-"round $round, $step: head 1 is not $size1"}
       [ $mask = K ] || grep -q "^head=2 size=$size2 " "$dir/seen.txt" || why=${why:-"round $round, $step: head 2 is not $size2"}
@@ -122,7 +122,7 @@ hotplug_test() { # LABEL MACHINE ROUNDS OPTIONS...
     done
   done
   printf q >&"$go"
-  await "$limit" "$dir/out.txt" '^init: end' || why=${why:-"init does not end"}
+  await "$limit" "$dir/out.txt" '^init: end' $pid || why=${why:-"init does not end"}
   exec {go}>&-
   wait $pid || why=${why:-"exit status"}
   grep -m 1 '^FAIL' "$dir/out.txt" >"$dir/fail.txt" && why=${why:-$(cat "$dir/fail.txt")}

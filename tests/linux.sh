@@ -66,7 +66,7 @@ linux_draw_bochs_svm_shadow() { draw_test linux-draw-bochs-svm-shadow bochs-svm 
 # seen DIR HEAD TEXT: it stands on that head's console, and the far end shows what the guest read back from its framebuffer.
 seen() {
   local crc
-  await 60 "$1/out.txt" "screen head=$2 " || { echo "head $2: the guest does not look"; return; }
+  await 60 "$1/out.txt" "screen head=$2 " "$pid" || { echo "head $2: the guest does not look"; return; }
   grep -q "console $2: $3" "$1/out.txt" || echo "head $2: what was typed is not on its console"
   crc=$(tr -d '\r' <"$1/out.txt" | sed -n "s/.*screen head=$2 .*crc=//p")
   for _ in $(seq 40); do [ "$(head_crc "$1" "$2")" = "$crc" ] && return; sleep 0.5; done
@@ -87,7 +87,7 @@ e2e_linux_type() (
     -- console=tty0 console=ttyS0,115200 fbcon=map:01 vt.global_cursor_default=0 quiet >"$dir/out.txt" 2>"$dir/err.txt" </dev/null &
   pid=$!
   {
-    await 170 "$dir/out.txt" 'this is COM1' || echo "Linux is not there"
+    await 170 "$dir/out.txt" 'this is COM1' "$pid" || echo "Linux is not there"
     sleep 2 # the shells begin
     { ctl type 'echo Typed-' && ctl key hold shift && ctl type ctl- && ctl key release shift && ctl type '$((6*7)); /look 0 &\n'; } ||
       echo "ctl"
