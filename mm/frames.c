@@ -155,32 +155,51 @@ int frames_init(const struct boot_info *bi, uint64_t image_start, uint64_t image
 	return 0;
 }
 
-static uint64_t canary_word(size_t word)
+/* One word for all of a frame, of its own for each: it is filled and looked at in few instructions, for there is much of it. */
+static uint64_t canary_word(size_t frame)
 {
-	return word * 0x9e3779b97f4a7c15ull ^ 0x7e55e7ac0ffee000ull;
+	return (frame + 1) * 0x9e3779b97f4a7c15ull ^ 0x7e55e7ac0ffee000ull;
+}
+
+static uint64_t *frame_words(size_t frame)
+{
+	return (uint64_t *)(uintptr_t)(frame * PAGE_SIZE);
 }
 
 static void canary_fill(size_t frame, size_t count)
 {
-	size_t word = frame * (PAGE_SIZE / 8), end = word + count * (PAGE_SIZE / 8);
-	uint64_t *words = (uint64_t *)(uintptr_t)(frame * PAGE_SIZE);
+	for (; count; frame++, count--) {
+		uint64_t *words = frame_words(frame), word = canary_word(frame);
 
-	for (; word < end; word++)
-		*words++ = canary_word(word);
+		for (size_t i = 0; i < PAGE_SIZE / 8; i++)
+			words[i] = word;
+	}
+}
+
+static uint64_t wrong_bytes(const uint64_t *words, uint64_t word)
+{
+	uint64_t wrong = 0;
+
+	for (size_t i = 0; i < PAGE_SIZE / 8; i++)
+		for (uint64_t differs = words[i] ^ word; differs; differs >>= 8)
+			wrong += (differs & 0xff) != 0;
+	return wrong;
 }
 
 static void canary_look(size_t frame, size_t count)
 {
-	size_t word = frame * (PAGE_SIZE / 8), end = word + count * (PAGE_SIZE / 8);
-	uint64_t *words = (uint64_t *)(uintptr_t)(frame * PAGE_SIZE);
-
 	canary.bytes += count * PAGE_SIZE;
-	for (; word < end; word++, words++) {
-		uint64_t differs = *words ^ canary_word(word);
+	for (; count; frame++, count--) {
+		const uint64_t *w = frame_words(frame), word = canary_word(frame);
+		uint64_t differs = 0;
 
-		for (; differs; differs >>= 8)
-			canary.wrong += (differs & 0xff) != 0;
-		*words = canary_word(word);
+		for (size_t i = 0; i < PAGE_SIZE / 8; i += 8)
+			differs |= (w[i] ^ word) | (w[i + 1] ^ word) | (w[i + 2] ^ word) | (w[i + 3] ^ word) | (w[i + 4] ^ word) |
+				   (w[i + 5] ^ word) | (w[i + 6] ^ word) | (w[i + 7] ^ word);
+		if (!differs)
+			continue;
+		canary.wrong += wrong_bytes(w, word);
+		canary_fill(frame, 1);
 	}
 }
 

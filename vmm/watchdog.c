@@ -13,8 +13,8 @@
 #include "vmm/vm.h"
 
 #define BACKTRACE_MAX 12
-#define TICKS_A_SECOND 18   /* 1,193,182 / 65,536 Hz */
-#define FIRST_NMI_SECONDS 5 /* that is 1/5: within this it must have come */
+#define TICKS_A_SECOND 18	  /* 1,193,182 / 65,536 Hz */
+#define FIRST_NMI_NS 200000000ull /* within this it must have come */
 
 static struct {
 	volatile uint32_t ticks;
@@ -124,7 +124,7 @@ void watchdog_pause(bool on)
 
 void watchdog_init(const struct boot_info *bi, uint32_t seconds)
 {
-	uint64_t until = time_ns() + 1000000000ull / FIRST_NMI_SECONDS;
+	uint64_t until = time_ns() + FIRST_NMI_NS;
 
 	if (!seconds)
 		return;
