@@ -161,6 +161,7 @@ struct dense_enc {
 	uint32_t diffs;
 	struct rect bounds;              /* of those, in pixels */
 	unsigned grid_pause, grid_wait;  /* rounds until a grid is looked for again; what the next failure makes of it */
+	unsigned move_pause, move_wait;  /* the same for what moved, in the fast mode */
 	unsigned units, round_units;     /* coded in this datagram and in this round */
 	bool broken;                     /* the datagram at hand gives its round up */
 	size_t header;

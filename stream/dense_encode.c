@@ -15,6 +15,7 @@
 #define COPY_MIN_DIFFS 2
 #define MOVE_MIN_DIFFS 6 /* in the fast mode, where the search must pay */
 #define GRID_WAIT_MAX 64 /* rounds */
+#define MOVE_WAIT_MAX 3
 
 int dense_enc_reset_begin(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, uint8_t *flags, uint32_t width,
 			  uint32_t height)
@@ -27,6 +28,7 @@ int dense_enc_reset_begin(struct dense_enc *e, enum dense_mode mode, uint32_t *s
 	e->stage = ENC_IDLE;
 	e->grid_pause = 0;
 	e->grid_wait = 4;
+	e->move_pause = e->move_wait = 0;
 	e->round = 0;
 	e->units = e->round_units = 0;
 	e->broken = false;
@@ -110,12 +112,6 @@ static struct rect tile_rect(const struct dense *d, uint32_t row, uint32_t col)
 	return r;
 }
 
-static bool any_differs(const struct dense_enc *e, const struct rect *r)
-{
-	return picture_differs(&e->cur, (uint32_t)r->x, (uint32_t)r->y, (uint32_t)r->w, (uint32_t)r->h,
-			       e->d.sent + (size_t)r->y * e->d.width + r->x, e->d.width);
-}
-
 /* True if none of the eight tiles from column c of the row on is marked. */
 static bool none_of_eight(const struct dense_enc *e, const uint8_t *flags, uint32_t c)
 {
@@ -127,27 +123,81 @@ static bool none_of_eight(const struct dense_enc *e, const uint8_t *flags, uint3
 	return !(eight & LOOK * 0x0101010101010101u);
 }
 
+#define RUN_TILES 64
+
+/* Marked tiles beside one another in a row of tiles. */
+struct run {
+	uint32_t first, count;
+};
+
+/* The next of them from column c on; none if count is 0. */
+static struct run next_run(const struct dense_enc *e, uint32_t row, uint32_t c)
+{
+	const uint8_t *flags = e->flags + row * e->d.cols;
+	struct run r;
+
+	while (c < e->d.cols && !(flags[c] & LOOK))
+		c += none_of_eight(e, flags, c) ? 8 : 1;
+	r = (struct run){ c, 0 };
+	while (c + r.count < e->d.cols && r.count < RUN_TILES && flags[c + r.count] & LOOK)
+		r.count++;
+	return r;
+}
+
+/* The first row from y on in which tiles first .. first + count - 1 of a row of tiles may differ; the row of tiles' end if none
+ * does. */
+static int32_t first_difference(const struct dense_enc *e, uint32_t row, uint32_t first, uint32_t count, int32_t y)
+{
+	struct rect r = tile_rect(&e->d, row, first), last = tile_rect(&e->d, row, first + count - 1);
+	uint32_t w = (uint32_t)(last.x + last.w - r.x);
+	const uint32_t *sent = e->d.sent + (size_t)y * e->d.width + (uint32_t)r.x;
+
+	for (; y < r.y + r.h; y++, sent += e->d.width)
+		if (picture_may_differ(&e->cur, (uint32_t)r.x, (uint32_t)y, w, sent))
+			break;
+	return y;
+}
+
+#define GROUP 4 /* tiles that are looked at together */
+
+/* Which tiles of a run differ. Where many are the same beside one another, that is cheap to see. */
+static uint64_t run_differs(const struct dense_enc *e, uint32_t row, const struct run *r)
+{
+	struct rect tile = tile_rect(&e->d, row, r->first);
+	int32_t bottom = tile.y + tile.h, from = first_difference(e, row, r->first, r->count, tile.y);
+	uint64_t differ = 0;
+
+	for (uint32_t i = 0; i < r->count && from < bottom; i += GROUP) {
+		uint32_t end = i + GROUP < r->count ? i + GROUP : r->count;
+		int32_t y = first_difference(e, row, r->first + i, end - i, from);
+
+		for (uint32_t t = i; t < end && y < bottom; t++) {
+			tile = tile_rect(&e->d, row, r->first + t);
+			if (picture_differs(&e->cur, (uint32_t)tile.x, (uint32_t)y, (uint32_t)tile.w, (uint32_t)(bottom - y),
+					    e->d.sent + (size_t)y * e->d.width + tile.x, e->d.width))
+				differ |= 1ull << t;
+		}
+	}
+	return differ;
+}
+
 /* Looks at one row of tiles. Those that were marked for nothing are done with. */
 static void diff_row(struct dense_enc *e)
 {
 	uint8_t *flags = e->flags + e->row * e->d.cols;
 
-	for (uint32_t c = 0; c < e->d.cols; c++) {
-		uint32_t tile = e->row * e->d.cols + c;
-		struct rect r;
+	for (struct run r = next_run(e, e->row, 0); r.count; r = next_run(e, e->row, r.first + r.count)) {
+		for (uint32_t c = r.first; c < r.first + r.count; c++)
+			flags[c] &= (uint8_t)~LOOK;
+		for (uint64_t differ = run_differs(e, e->row, &r); differ; differ &= differ - 1) {
+			uint32_t c = r.first + (uint32_t)__builtin_ctzll(differ), tile = e->row * e->d.cols + c;
+			struct rect rect = tile_rect(&e->d, e->row, c);
 
-		if (!(flags[c] & LOOK)) {
-			c += none_of_eight(e, flags, c) ? 7 : 0;
-			continue;
+			flags[c] |= LOOK;
+			e->diff[tile / 32] |= 1u << (tile % 32);
+			e->diffs++;
+			rect_widen(&e->bounds, &rect);
 		}
-		r = tile_rect(&e->d, e->row, c);
-		flags[c] &= (uint8_t)~LOOK;
-		if (!any_differs(e, &r))
-			continue;
-		flags[c] |= LOOK;
-		e->diff[tile / 32] |= 1u << (tile % 32);
-		e->diffs++;
-		rect_widen(&e->bounds, &r);
 	}
 }
 
@@ -217,19 +267,21 @@ static bool is_texture(const struct dense *d, const struct rect *r, const uint32
 		const uint32_t *sent = d->sent + (size_t)(r->y + y) * d->width + (uint32_t)r->x;
 		const uint32_t *row = px + (uint32_t)y * stride, *above = row - stride;
 
-		for (int32_t x = 1; x < r->w; x++)
+		for (int32_t x = 1; x < r->w; x += 2)
 			like += ((row[x] == row[x - 1]) & (row[x] == above[x])) | (row[x] == sent[x]);
-		looked += r->w - 1;
+		looked += r->w / 2;
 	}
 	return like * 3 < looked;
 }
 
 static bool is_solid(const struct rect *r, const uint32_t *px, uint32_t stride)
 {
+	uint32_t row[TILE];
+
+	pixels_fill(row, px[0], TILE);
 	for (int32_t y = 0; y < r->h; y++, px += stride)
-		for (int32_t x = 0; x < r->w; x++)
-			if (px[x] != px[0] || (y && px[x] != px[-(int32_t)stride]))
-				return false;
+		if (!pixels_equal(px, row, (uint32_t)r->w))
+			return false;
 	return true;
 }
 
@@ -242,11 +294,10 @@ static enum tile_mode op_tile(void *arg)
 	uint32_t tile = d->row * d->cols + d->col, one[TILE * TILE], *px = one, stride = TILE;
 	struct rect r = tile_rect(d, d->row, d->col);
 
+	/* op_row has seen that it differs, in this slice or in one before. */
 	if (!(e->flags[tile] & LOOK))
 		return TILE_SAME;
 	e->flags[tile] &= (uint8_t)~LOOK;
-	if (!any_differs(e, &r))
-		return TILE_SAME;
 	if (fast && d->width <= PX_WIDE) {
 		px = e->u.text.px + r.x;
 		stride = PX_WIDE;
@@ -263,21 +314,18 @@ static enum tile_mode op_tile(void *arg)
 static bool op_row(void *arg)
 {
 	struct dense_enc *e = arg;
-	uint8_t *flags = e->flags + e->d.row * e->d.cols;
+	uint32_t row = e->d.row;
+	bool any = false;
 
-	for (uint32_t c = 0; c < e->d.cols; c++) {
-		struct rect r;
+	for (struct run r = next_run(e, row, 0); r.count; r = next_run(e, row, r.first + r.count)) {
+		uint64_t differ = run_differs(e, row, &r);
 
-		if (!(flags[c] & LOOK)) {
-			c += none_of_eight(e, flags, c) ? 7 : 0;
-			continue;
-		}
-		r = tile_rect(&e->d, e->d.row, c);
-		if (any_differs(e, &r))
-			return true;
-		flags[c] &= (uint8_t)~LOOK;
+		for (uint32_t c = r.first; c < r.first + r.count; c++)
+			if (!(differ >> (c - r.first) & 1))
+				e->flags[row * e->d.cols + c] &= (uint8_t)~LOOK;
+		any |= differ != 0;
 	}
-	return false;
+	return any;
 }
 
 static const struct glyph_line *op_line(void *arg)
@@ -332,9 +380,22 @@ static enum search_result search_copy(struct dense_enc *e)
 {
 	bool fast = e->d.mode == MODE_FAST;
 
-	if (e->diffs < (fast ? MOVE_MIN_DIFFS : COPY_MIN_DIFFS) || e->d.copies.count == COPY_MAX)
+	if (e->diffs < (fast ? MOVE_MIN_DIFFS : COPY_MIN_DIFFS) || e->d.copies.count == COPY_MAX || (fast && e->move_pause))
 		return SEARCH_NONE;
 	return fast ? movesearch_step(e) : copysearch_step(e);
+}
+
+/* The fast mode: where nothing moved for long, it is not looked for in each round. */
+static void note_moves(struct dense_enc *e)
+{
+	if (e->move_pause) {
+		e->move_pause--;
+	} else if (e->d.copies.count) {
+		e->move_wait = 0;
+	} else if (e->diffs >= MOVE_MIN_DIFFS) {
+		e->move_pause = e->move_wait;
+		e->move_wait = e->move_wait < MOVE_WAIT_MAX ? e->move_wait + 1 : MOVE_WAIT_MAX;
+	}
 }
 
 static void step_copies(struct dense_enc *e)
@@ -348,6 +409,7 @@ static void step_copies(struct dense_enc *e)
 		mark(e, &e->d.copies.now[e->d.copies.count - 1].to);
 		return;
 	}
+	note_moves(e);
 	e->stage = ENC_GRID;
 	unit(e);
 	if (e->d.copies.count)

@@ -34,12 +34,28 @@ void fast_clear(struct dense *d)
 	glyphs_clear(d);
 }
 
-/* One decision of its own, at most as dear as rc->least allows. */
-static inline int fast_bit(struct rangecoder *rc, uint16_t *p1, int bit)
-{
-	uint32_t p = *p1;
+/*
+ * What follows is compiled twice, for the encoder and for the decoder: `decode` is a constant, and px is the encoder's.
+ */
+#define TWICE static inline __attribute__((always_inline))
 
-	bit = rc_bit(rc, bit, p < rc->least ? rc->least : p > 65536 - rc->least ? 65536 - rc->least : p);
+/* One decision of its own, at most as dear as rc->least allows. */
+TWICE int fast_bit(struct rangecoder *rc, uint16_t *p1, int bit, const bool decode)
+{
+	uint32_t p = *p1, bounded = p, mid;
+
+	/* It never learns to be surer than RC_LEAST. */
+	if (rc->least > RC_LEAST)
+		bounded = rc_bounded(rc, p);
+	mid = rc->low + (uint32_t)((uint64_t)(rc->high - rc->low) * bounded >> 16);
+	if (decode)
+		bit = rc->code <= mid;
+	if (bit)
+		rc->high = mid;
+	else
+		rc->low = mid + 1;
+	if (!((rc->low ^ rc->high) >> 24))
+		rc_shift(rc);
 	*p1 = (uint16_t)(bit ? p + ((65535 - p) >> RATE) : p - (p >> RATE));
 	return bit;
 }
@@ -59,8 +75,8 @@ static inline uint32_t likely(uint32_t w, uint32_t n, uint32_t nw)
 }
 
 /* A pixel that repeats, perhaps: what stood in such a place; left or above; a colour of late; or else differences. */
-static inline uint32_t repeat(struct dense *d, const uint32_t *row, const uint32_t *above, uint32_t base, uint32_t px,
-			      uint32_t not )
+TWICE uint32_t repeat(struct dense *d, const uint32_t *row, const uint32_t *above, uint32_t base, uint32_t px, uint32_t not,
+		      const bool decode)
 {
 	struct fast *f = &d->fast;
 	uint32_t w = row[-1], n = above[0], nw = above[-1], ne = above[1];
@@ -69,24 +85,24 @@ static inline uint32_t repeat(struct dense *d, const uint32_t *row, const uint32
 	unsigned context = (unsigned)(t == w) | (unsigned)(t == n) << 1 | (unsigned)(t == base) << 2 | f->hit << 3;
 
 	f->hit = (f->hit << 1 | 1) & 7;
-	if (t != not &&fast_bit(&d->rc, &f->guess[context], px == t))
+	if (t != not &&fast_bit(&d->rc, &f->guess[context], px == t, decode))
 		return t;
 	f->hit &= 6;
-	if (other != t && other != not &&fast_bit(&d->rc, &f->guess[64 + context], px == other))
+	if (other != t && other != not &&fast_bit(&d->rc, &f->guess[64 + context], px == other, decode))
 		return *entry = other;
 	uint32_t *mru = f->mru;
 	unsigned at = 0;
 
 	while (at < 4 && mru[at] != px)
 		at++;
-	if (fast_bit(&d->rc, &f->guess[128 + (f->hit >> 1)], at < 4)) {
+	if (fast_bit(&d->rc, &f->guess[128 + (f->hit >> 1)], at < 4, decode)) {
 		at = rc_raw(&d->rc, at, 2);
 		px = mru[at];
 	} else {
 		uint32_t *cache = &f->cache[px * 0x9e3779b1u >> 25];
 
 		at = 3;
-		if (fast_bit(&d->rc, &f->guess[132], px == *cache)) {
+		if (fast_bit(&d->rc, &f->guess[132], px == *cache, decode)) {
 			px = f->cache[rc_raw(&d->rc, (uint32_t)(cache - f->cache), 7)];
 		} else {
 			px = texture_px(d, likely(w, n, nw), px);
@@ -105,24 +121,24 @@ static inline bool is_flat(const uint32_t *row, const uint32_t *above)
 }
 
 /* Where all neighbours are alike: how many of the n pixels go on so; 16 at most. */
-static inline int32_t run(struct dense *d, uint32_t *row, const uint32_t *px, int32_t n)
+TWICE int32_t run(struct dense *d, uint32_t *row, const uint32_t *px, int32_t n, const bool decode)
 {
 	struct fast *f = &d->fast;
 	int32_t length = 0;
 
-	while (px && length < n && px[length] == row[-1])
+	while (!decode && length < n && px[length] == row[-1])
 		length++;
-	if (fast_bit(&d->rc, &f->run[0][n - 1], length == n))
+	if (fast_bit(&d->rc, &f->run[0][n - 1], length == n, decode))
 		length = n;
-	else if (n == 1 || fast_bit(&d->rc, &f->run[1][n - 1], !length))
+	else if (n == 1 || fast_bit(&d->rc, &f->run[1][n - 1], !length, decode))
 		length = 0;
 	else
 		length = (int32_t)rc_raw(&d->rc, (uint32_t)length, 4);
 	if (length > n)
 		d->rc.bad = true;
-	for (int32_t i = 0; i < length && i < n; i++)
-		row[i] = row[-1];
-	return length < n ? length : n;
+	length = length < n ? length : n;
+	pixels_fill(row, row[-1], (uint32_t)length);
+	return length;
 }
 
 enum piece { PIECE_MIXED, PIECE_BASE, PIECE_ABOVE, PIECE_TEXTURE };
@@ -143,8 +159,8 @@ static inline uint32_t least_for(int32_t bits, int32_t n)
 static const uint32_t black[TILE + 2]; /* above the picture */
 
 /* The piece's pixels that are neither all as above nor all as before. */
-static void code_mixed(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
-		       uint32_t start)
+TWICE void code_mixed(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
+		      uint32_t start, const bool decode)
 {
 	uint32_t up[TILE + 2], now[TILE + 1], not = NO_PX;
 	bool first = !d->px.x;
@@ -161,7 +177,7 @@ static void code_mixed(struct dense *d, uint32_t *sent, const uint32_t *above, c
 			int32_t left = slack + i * 24 - (int32_t)(rc_bits(&d->rc) - start);
 
 			if (left < REPEAT_MIN) {
-				*row = rc_raw(&d->rc, px ? px[i] : 0, 24);
+				*row = rc_raw(&d->rc, decode ? 0 : px[i], 24);
 				i++;
 				continue;
 			}
@@ -170,58 +186,62 @@ static void code_mixed(struct dense *d, uint32_t *sent, const uint32_t *above, c
 		}
 		sure--;
 		if (not == NO_PX && is_flat(row, up + 1 + i)) {
-			i += run(d, row, px ? px + i : NULL, n - i);
+			i += run(d, row, decode ? NULL : px + i, n - i, decode);
 			not = now[i];
 			continue;
 		}
-		*row = repeat(d, row, up + 1 + i, sent[i], px ? px[i] : 0, not );
+		*row = repeat(d, row, up + 1 + i, sent[i], decode ? 0 : px[i], not, decode);
 		not = NO_PX;
 		i++;
 	}
 	memcpy(sent, now + 1, (size_t)n * sizeof(*sent));
 }
 
-/* Few pixels are as one beside them, or as before. */
-static bool is_texture(const struct dense *d, const uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n)
-{
-	int32_t unlike = 0;
+#define STRETCH 3 /* of every second pixel */
 
-	for (int32_t i = d->px.x ? 0 : 1; i < n; i++)
-		unlike += (px[i] != (i ? px[i - 1] : sent[-1])) & (px[i] != above[i]) & (px[i] != sent[i]);
-	return unlike * 3 > n * 2;
+/* There is a stretch of pixels that are as none beside them, and not as before. */
+static bool is_texture(const uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n)
+{
+	unsigned stretch = 0;
+
+	for (int32_t i = 1; i < n && stretch < STRETCH; i += 2)
+		stretch = ((px[i] != px[i - 1]) & (px[i] != above[i]) & (px[i] != sent[i])) ? stretch + 1 : 0;
+	return stretch == STRETCH;
 }
 
 /* n pixels of one tile's row. Returns the slack that is left. */
-static int32_t code_piece(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack)
+TWICE int32_t code_piece(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
+			 const bool decode)
 {
 	struct fast *f = &d->fast;
 	uint8_t *kind = &f->kind[d->px.x / TILE];
 	unsigned context = kind[0] | (unsigned)kind[1] << 2 | (unsigned)d->px.literal << 4;
-	bool as_above = px && pixels_equal(px, above, (uint32_t)n),
-	     as_base = px && !as_above && pixels_equal(px, sent, (uint32_t)n);
+	bool as_above = !decode && pixels_equal(px, above, (uint32_t)n),
+	     as_base = !decode && !as_above && pixels_equal(px, sent, (uint32_t)n);
 	uint32_t start = rc_bits(&d->rc);
 
 	*kind = PIECE_MIXED;
 	if (slack >= FLAGS_MIN) {
 		d->rc.least = least_for(slack / 4, 3);
-		if (fast_bit(&d->rc, &f->piece[0][context], as_above)) {
+		if (fast_bit(&d->rc, &f->piece[0][context], as_above, decode)) {
 			memcpy(sent, above, (size_t)n * sizeof(*sent));
 			*kind = PIECE_ABOVE;
-		} else if (fast_bit(&d->rc, &f->piece[1][context], as_base)) {
+		} else if (fast_bit(&d->rc, &f->piece[1][context], as_base, decode)) {
 			*kind = PIECE_BASE;
-		} else if (fast_bit(&d->rc, &f->piece[2][context], px && !d->px.literal && is_texture(d, sent, above, px, n))) {
+		} else if (fast_bit(&d->rc, &f->piece[2][context], !decode && !d->px.literal && is_texture(sent, above, px, n),
+				    decode)) {
 			texture_code(d, sent, above, px, (uint32_t)n, !d->px.x, (uint32_t)d->px.x / TILE);
 			*kind = PIECE_TEXTURE;
 		}
 	}
 	if (*kind == PIECE_MIXED)
-		code_mixed(d, sent, above, px, n, slack, start);
+		code_mixed(d, sent, above, px, n, slack, start, decode);
 	d->rc.least = RC_LEAST;
 	return slack + n * 24 - (int32_t)(rc_bits(&d->rc) - start);
 }
 
 /* The next piece: the pixels of a row that are in one tile. */
-static void next_piece(struct dense *d, const uint32_t *px)
+TWICE void next_piece(struct dense *d, const uint32_t *px, const bool decode)
 {
 	struct pixels *p = &d->px;
 	int32_t n = p->region.x + p->region.w - p->x, col = p->x / TILE;
@@ -235,7 +255,7 @@ static void next_piece(struct dense *d, const uint32_t *px)
 		int16_t *tile_slack = &p->slack[p->literal ? 0 : col];
 		int32_t slack = *tile_slack < UNIT_SLACK / 2 ? *tile_slack : UNIT_SLACK / 2;
 
-		*tile_slack = (int16_t)(*tile_slack + code_piece(d, sent, above, px, n, slack) - slack);
+		*tile_slack = (int16_t)(*tile_slack + code_piece(d, sent, above, px, n, slack, decode) - slack);
 	}
 	p->x += n;
 	if (p->x < p->region.x + p->region.w)
@@ -249,13 +269,18 @@ static void next_piece(struct dense *d, const uint32_t *px)
 
 _Static_assert(TEXTURE_BITS *TILE < PIECE_BITS + 32, "a piece's bits, those that are taken back included");
 
-bool fast_step(struct dense *d, const uint32_t *px, uint32_t stride)
+TWICE bool step(struct dense *d, const uint32_t *px, uint32_t stride, const bool decode)
 {
 	struct pixels *p = &d->px;
 	int32_t end = p->region.y + p->region.h;
 	uint32_t start = rc_bits(&d->rc);
 
 	for (unsigned i = 0; i < STEP_PIECES && p->y < end && rc_bits(&d->rc) - start + PIECE_BITS < FAST_UNIT_BITS; i++)
-		next_piece(d, px ? px + (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x) : NULL);
+		next_piece(d, decode ? NULL : px + (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x), decode);
 	return p->y < end;
+}
+
+bool fast_step(struct dense *d, const uint32_t *px, uint32_t stride)
+{
+	return d->rc.decode ? step(d, px, stride, true) : step(d, px, stride, false);
 }

@@ -1,6 +1,8 @@
 /*
- * The pixel coder of the fast mode, for lines that are not slow: a few adaptive decisions a pixel where pixels repeat, Golomb-
- * Rice codes of differences where they do not. All else is as in the dense mode.
+ * The pixel coder of the fast mode, for lines that are not slow. A tile's row of pixels is all as above, all as before, a texture
+ * (texture.h), or else pixel by pixel: runs where the neighbours are alike, three adaptive decisions a pixel where they are not.
+ * What the fast mode has besides: movesearch.h finds copies, glyphs.h codes text. Rounds, units and datagrams are as in the dense
+ * mode.
  */
 #ifndef STREAM_FAST_H
 #define STREAM_FAST_H

@@ -108,14 +108,14 @@ static unsigned find(const struct dense_enc *e, const struct glyph_grid *g, uint
 	return id;
 }
 
-/* What no glyph has: colours that change from pixel to pixel. */
-static bool is_texture(const uint32_t *px, unsigned area)
+/* A glyph stands on a ground, of which there is much, and in its corner. */
+static bool is_glyph(const uint32_t *px, unsigned area)
 {
-	unsigned unlike = 0;
+	unsigned ground = 0;
 
-	for (unsigned i = 1; i < area; i++)
-		unlike += px[i] != px[i - 1];
-	return unlike * 2 > area;
+	for (unsigned i = 0; i < area; i++)
+		ground += px[i] == px[0];
+	return ground * 3 > area;
 }
 
 struct count {
@@ -148,7 +148,7 @@ static unsigned look_at(struct dense_enc *e, const struct shape *s, unsigned g, 
 		return GLYPH_NEW;
 	}
 	e->u.text.seen[hash >> 21] = hash;
-	return is_texture(px, area) ? GLYPH_LEAVE : GLYPH_NEW;
+	return is_glyph(px, area) ? GLYPH_NEW : GLYPH_LEAVE;
 }
 
 static bool is_text(const struct dense_enc *e, unsigned g, const struct count *n)

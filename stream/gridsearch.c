@@ -81,10 +81,10 @@ static void count_ink(struct dense_enc *e)
 		unsigned n = 0;
 
 		picture_read(&e->cur, (uint32_t)s->crop.x, (uint32_t)s->crop.y + s->line, (uint32_t)s->crop.w, row);
-		for (int32_t x = 0; x < s->crop.w; x++) {
-			s->ink_x[x] = (uint16_t)(s->ink_x[x] + (i && row[x] != above[x]));
-			n += x && row[x] != row[x - 1];
-		}
+		for (int32_t x = 0; i && x < s->crop.w; x++)
+			s->ink_x[x] = (uint16_t)(s->ink_x[x] + (row[x] != above[x]));
+		for (int32_t x = 1; x < s->crop.w; x++)
+			n += row[x] != row[x - 1];
 		s->ink_y[s->line] = (uint16_t)n;
 	}
 }

@@ -13,6 +13,7 @@
 #define SAMPLE_A 4   /* the row of a tile that is looked at: this one or that */
 #define SAMPLE_B 11
 #define FIT_PASSES 3
+#define MANY 1200 /* tiles */
 #define REFINE 15 /* lines that a side may move */
 #define LINE_SAMPLES 24
 
@@ -209,9 +210,12 @@ static void score_row(struct dense_enc *e)
 		int32_t n = end - x < TILE ? end - x : TILE, sum = 0;
 		bool flagged = e->diff[tile / 32] >> (tile % 32) & 1;
 
-		int32_t at = y + ((c ^ s->row) & 1 ? SAMPLE_A : SAMPLE_B);
+		int32_t at = y + ((c ^ s->row) & 2 ? SAMPLE_A : SAMPLE_B);
 
-		if (at < (int32_t)e->d.height)
+		/* Of many tiles every second one is looked at. */
+		if (c && (c ^ s->row) & 1 && s->rows * s->cols > MANY)
+			sum = score[c - 1];
+		else if (at < (int32_t)e->d.height)
 			sum = 2 * sample(e, x, at, n, flagged, &s->changed);
 		score[c] = (int8_t)sum;
 	}
@@ -311,7 +315,10 @@ static int32_t line_gain(const struct dense_enc *e, const struct rect *line)
 		const uint32_t *sent = e->d.sent + (size_t)y * e->d.width + (uint32_t)x;
 		uint32_t cur;
 
-		picture_read(&e->cur, (uint32_t)x, (uint32_t)y, 1, &cur);
+		if (e->cur.bpp == 32)
+			cur = picture_one(e->cur.base + (uint64_t)y * e->cur.stride + (uint32_t)x * 4);
+		else
+			picture_read(&e->cur, (uint32_t)x, (uint32_t)y, 1, &cur);
 		if (*sent == cur)
 			gain -= sent[from] == cur ? 0 : 2;
 		else

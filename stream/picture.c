@@ -111,3 +111,14 @@ void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, 
 		for (uint32_t i = 0; i < n; i++)
 			px[i] = read_one(so, row + i * bytes);
 }
+
+bool picture_may_differ(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, const uint32_t *px)
+{
+	if (so->bpp != 32)
+		return picture_differs(so, x, y, n, 1, px, 0);
+
+	bool differs = memcmp((const uint8_t *)(uintptr_t)so->base + (uint64_t)y * so->stride + x * 4, px, n * sizeof(*px)) != 0;
+
+	__asm__ volatile("" ::: "memory");
+	return differs;
+}

@@ -54,6 +54,12 @@ void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, 
 /** True if a rectangle of the picture differs from px, which has stride words from row to row. */
 bool picture_differs(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px, uint32_t stride);
 
+/**
+ * True if n pixels of a row may differ from px: for long rows, which are cheaper to compare as bytes. At 32 bpp the byte that is
+ * nothing counts, too.
+ */
+bool picture_may_differ(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, const uint32_t *px);
+
 #define PICTURE_RUN 16 /* pixels that are worked on together, which compilers turn into vectors */
 
 /** True if n pixels are the same. */
@@ -61,6 +67,15 @@ static inline bool pixels_equal(const uint32_t *a, const uint32_t *b, uint32_t n
 {
 	uint64_t diff = 0, x, y;
 
+	if (n == TILE) {
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < TILE; i += 2) {
+			memcpy(&x, a + i, sizeof(x));
+			memcpy(&y, b + i, sizeof(y));
+			diff |= x ^ y;
+		}
+		return !diff;
+	}
 	for (; n >= 2; n -= 2, a += 2, b += 2) {
 		memcpy(&x, a, sizeof(x));
 		memcpy(&y, b, sizeof(y));

@@ -47,7 +47,7 @@ void texture_clear(struct dense *d)
 }
 
 /* The parameter for the next row, by what this one's n codes took. */
-static void adapt(uint8_t *k, uint32_t bits, uint32_t n)
+static inline void adapt(uint8_t *k, uint32_t bits, uint32_t n)
 {
 	uint32_t quotients = bits - n * (*k + 1u);
 
@@ -97,41 +97,42 @@ static inline void put(struct rangecoder *rc, uint64_t *raw, uint32_t *held)
 	}
 }
 
-/* A code goes to the bits on their way. */
-#define PUT(k, residual, sum)                                                                                                      \
-	do {                                                                                                                       \
-		const struct code *c = &(k)[(uint8_t)(residual)];                                                                  \
-                                                                                                                                   \
-		raw |= (uint64_t)c->bits << held;                                                                                  \
-		held += c->length;                                                                                                 \
-		(sum) += c->length;                                                                                                \
-	} while (0)
+/* A code goes to the bits on their way. Returns its length. */
+static inline uint32_t put_code(const struct code *k, uint32_t residual, uint64_t *raw, uint32_t *held)
+{
+	const struct code *c = &k[(uint8_t)residual];
+	uint32_t n = c->length;
+
+	*raw |= (uint64_t)c->bits << *held;
+	*held += n;
+	return n;
+}
 
 static void encode(struct rangecoder *rc, const uint8_t *k, const uint32_t *above, const uint32_t *px, uint32_t n, struct rise was,
 		   uint32_t *bits)
 {
 	const struct code *k_g = code[k[0]], *k_rb = code[k[1]];
 	uint64_t raw = rc->raw;
-	uint32_t held = rc->raw_held, g = 0, rb = 0;
+	uint32_t held = rc->raw_held, start = held + 8 * (uint32_t)rc->tail, g = 0;
 
 	for (const uint32_t *end = px + n; px < end; px++, above++) {
 		struct rise v = rise_of(*px, *above);
 
-		PUT(k_g, v.g - was.g, g);
-		PUT(k_rb, v.r - was.r, rb);
-		PUT(k_rb, v.b - was.b, rb);
+		g += put_code(k_g, v.g - was.g, &raw, &held);
+		put_code(k_rb, v.r - was.r, &raw, &held);
+		put_code(k_rb, v.b - was.b, &raw, &held);
 		put(rc, &raw, &held);
 		was = v;
 	}
 	rc->raw = raw;
 	rc->raw_held = held;
-	rc->raw_bits += g + rb;
 	bits[0] = g;
-	bits[1] = rb;
+	bits[1] = held + 8 * (uint32_t)rc->tail - start - g;
+	rc->raw_bits += g + bits[1];
 }
 
 /* One code; its residual modulo 256. */
-static inline uint32_t get(unsigned k, uint64_t *raw, uint32_t *held, uint32_t *bits)
+static inline uint32_t get(unsigned k, uint64_t *raw, uint32_t *held)
 {
 	uint32_t e = decoded[k][*raw & ((1 << AHEAD) - 1)], n = e >> 8;
 
@@ -149,7 +150,6 @@ static inline uint32_t get(unsigned k, uint64_t *raw, uint32_t *held, uint32_t *
 	}
 	*raw >>= n;
 	*held -= n;
-	*bits += n;
 	return e;
 }
 
@@ -179,20 +179,22 @@ static void decode(struct rangecoder *rc, const uint8_t *k, uint32_t *row, const
 {
 	unsigned k_g = k[0], k_rb = k[1];
 	uint64_t raw = rc->raw;
-	uint32_t held = rc->raw_held, g = 0, rb = 0;
+	uint32_t held = rc->raw_held, start = 8 * (uint32_t)rc->tail - held, g = 0;
 
 	for (const uint32_t *end = row + n; row < end; row++, above++) {
 		refill(rc, &raw, &held);
-		v.g += get(k_g, &raw, &held, &g);
-		v.r += get(k_rb, &raw, &held, &rb);
-		v.b += get(k_rb, &raw, &held, &rb);
+		g += held;
+		v.g += get(k_g, &raw, &held);
+		g -= held;
+		v.r += get(k_rb, &raw, &held);
+		v.b += get(k_rb, &raw, &held);
 		*row = risen(*above, &v);
 	}
 	rc->raw = raw;
 	rc->raw_held = held;
-	rc->raw_bits += g + rb;
 	bits[0] = g;
-	bits[1] = rb;
+	bits[1] = 8 * (uint32_t)rc->tail - held - start - g;
+	rc->raw_bits += g + bits[1];
 }
 
 static void code_raw(struct rangecoder *rc, uint32_t *row, const uint32_t *px, uint32_t n)
@@ -217,14 +219,21 @@ void texture_code(struct dense *d, uint32_t *row, const uint32_t *above, const u
 		}
 		decode(rc, k, row, above, n, was, bits);
 	} else {
-		struct rangecoder before = *rc;
+		uint64_t raw = rc->raw;
+		uint32_t held = rc->raw_held, coded = rc->raw_bits;
+		size_t tail = rc->tail;
+		bool bad = rc->bad;
 
 		rc_raw(rc, 0, 1);
 		while (rc->raw_held >= 32)
 			rc_raw_move(rc);
 		encode(rc, k, above, px, n, was, bits);
 		if (bits[0] + bits[1] > 24 * n) {
-			*rc = before;
+			rc->raw = raw;
+			rc->raw_held = held;
+			rc->raw_bits = coded;
+			rc->tail = tail;
+			rc->bad = bad;
 			rc_raw(rc, 1, 1);
 			code_raw(rc, row, px, n);
 			return;

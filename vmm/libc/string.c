@@ -22,6 +22,11 @@ void *memmove(void *dst, const void *src, size_t n)
 		return memcpy(dst, src, n);
 	uint8_t *d = dst;
 	const uint8_t *s = src;
+	for (; n >= 8; n -= 8) {
+		uint64_t v;
+		__builtin_memcpy(&v, s + n - 8, 8);
+		__builtin_memcpy(d + n - 8, &v, 8);
+	}
 	while (n--)
 		d[n] = s[n];
 	return dst;
@@ -40,6 +45,13 @@ void *memset(void *dst, int c, size_t n)
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *p = a, *q = b;
+	for (; n >= 32; p += 32, q += 32, n -= 32) {
+		uint64_t x[4], y[4];
+		__builtin_memcpy(x, p, 32);
+		__builtin_memcpy(y, q, 32);
+		if ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]))
+			break;
+	}
 	while (n >= 8) {
 		uint64_t x, y;
 		__builtin_memcpy(&x, p, 8);
