@@ -7,7 +7,7 @@
 #define QUOTIENT_MAX 3 /* longer ones are coded as eight bits */
 _Static_assert(3 * (QUOTIENT_MAX + 8) <= TEXTURE_BITS && 31 + TEXTURE_BITS <= 64, "a pixel fits beside what is on its way");
 
-#define AHEAD 9 /* bits that the decoder looks up at once */
+#define AHEAD (QUOTIENT_MAX + 8) /* bits of a code, at most: the decoder looks all of them up at once */
 
 /* By parameter and residual modulo 256: unary quotient, 1, and the parameter's bits. By parameter and bits: residual, length << 8.
  */
@@ -25,7 +25,7 @@ static void make(unsigned k, unsigned v)
 	uint32_t bits = q < QUOTIENT_MAX ? ((v & ((1u << k) - 1)) << 1 | 1) << q : v << QUOTIENT_MAX;
 
 	code[k][r] = (struct code){ (uint16_t)bits, (uint8_t)n };
-	for (uint32_t i = bits; n <= AHEAD && i < 1 << AHEAD; i += 1u << n)
+	for (uint32_t i = bits; i < 1 << AHEAD; i += 1u << n)
 		decoded[k][i] = (uint16_t)(r | n << 8);
 }
 
@@ -132,22 +132,10 @@ static void encode(struct rangecoder *rc, const uint8_t *k, const uint32_t *abov
 }
 
 /* One code; its residual modulo 256. */
-static inline uint32_t get(unsigned k, uint64_t *raw, uint32_t *held)
+static inline uint32_t get(const uint16_t *k, uint64_t *raw, uint32_t *held)
 {
-	uint32_t e = decoded[k][*raw & ((1 << AHEAD) - 1)], n = e >> 8;
+	uint32_t e = k[*raw & ((1 << AHEAD) - 1)], n = e >> 8;
 
-	if (!n) {
-		uint32_t q = (uint32_t)__builtin_ctz((uint32_t)*raw | 1u << QUOTIENT_MAX), v;
-
-		if (q == QUOTIENT_MAX) {
-			v = (uint32_t)(*raw >> QUOTIENT_MAX) & 255;
-			n = QUOTIENT_MAX + 8;
-		} else {
-			v = q << k | ((uint32_t)(*raw >> (q + 1)) & ((1u << k) - 1));
-			n = q + 1 + k;
-		}
-		e = v & 1 ? ~(v >> 1) : v >> 1;
-	}
 	*raw >>= n;
 	*held -= n;
 	return e;
@@ -177,7 +165,7 @@ static inline void refill(struct rangecoder *rc, uint64_t *raw, uint32_t *held)
 static void decode(struct rangecoder *rc, const uint8_t *k, uint32_t *row, const uint32_t *above, uint32_t n, struct rise v,
 		   uint32_t *bits)
 {
-	unsigned k_g = k[0], k_rb = k[1];
+	const uint16_t *k_g = decoded[k[0]], *k_rb = decoded[k[1]];
 	uint64_t raw = rc->raw;
 	uint32_t held = rc->raw_held, start = 8 * (uint32_t)rc->tail - held, g = 0;
 
