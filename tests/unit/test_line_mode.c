@@ -19,6 +19,9 @@
 #define STEPS_PER_SECOND (1000000 / STEP_US)
 #define SLOW (11520 / STEPS_PER_SECOND) /* line bytes a step: 115,200 baud */
 #define QUICK (150000 / STEPS_PER_SECOND)
+/* A line's rate is the best of two spans of two seconds (link_rate.c): one that got slower is believed after four, then comes the
+ * mode. */
+#define SECONDS 6
 #define W 160
 #define H 96
 #define SHARE 250
@@ -77,7 +80,7 @@ static void follow(uint64_t seed, const struct faults *faults)
 
 	w->faults = *faults;
 	for (unsigned i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
-		run(w, phases[i].rate, 4, &slide);
+		run(w, phases[i].rate, SECONDS, &slide);
 		if ((dtx_fast(&w->tx) & 1) != phases[i].fast)
 			FAIL(w, "phase %u: the line takes %u bytes a second, the mode is %s", i, link_rate(&w->vmm),
 			     phases[i].fast ? "dense" : "fast");
