@@ -153,8 +153,11 @@ static void again(uint32_t n)
 
 static void reset_times(uint32_t times)
 {
-	uint32_t n = kept(RTC_COUNT), frames = frames_free();
+	uint32_t n = kept(RTC_COUNT), frames;
 
+	if (n == 1 || n >= times)
+		hyper_screenshot(); /* by then the VMM follows the heads, which takes memory */
+	frames = frames_free();
 	if (n == 1)
 		keep(RTC_FRAMES, frames);
 	if (n >= times) {
