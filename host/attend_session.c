@@ -7,9 +7,9 @@
 #include "host/png.h"
 #include "host/say.h"
 
-#define STATS_US 5000000u /* for the VMM's last counters */
-#define KNOCK_US 2000000u /* so often one who waits asks whether the line is free */
-#define QUIT_US 3000000u  /* for the emulator to go by itself */
+#define STATS_US 20000000u /* for the VMM's last counters: on a bad line, some of the link's longest time-outs */
+#define KNOCK_US 2000000u  /* so often one who waits asks whether the line is free */
+#define QUIT_US 3000000u   /* for the emulator to go by itself */
 
 void attend_set_phase(struct attend *a, enum phase phase, uint64_t limit_us)
 {
