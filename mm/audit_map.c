@@ -8,16 +8,6 @@
 #include "mm/pt_format.h"
 #include "vmm/hw/x86.h"
 
-static const uint64_t *table_at(uint64_t entry)
-{
-	return (const uint64_t *)(uintptr_t)(entry & PT_ADDR_MASK);
-}
-
-static uint64_t leaf_size(unsigned level)
-{
-	return 1ull << (PAGE_SHIFT + 9 * (level - 1));
-}
-
 static bool guarded(const struct map_plan *p, uint64_t at, uint64_t size)
 {
 	for (unsigned i = 0; i < p->guard_count; i++)
@@ -43,11 +33,11 @@ static bool map_leaf_right(const struct map_plan *p, uint64_t at, uint64_t size,
 
 static void map_table(const struct map_plan *p, uint64_t table, unsigned level, uint64_t va, struct audit *a)
 {
-	uint64_t size = leaf_size(level);
+	uint64_t size = 1ull << pt_shift(&pt_long4, level);
 
 	a->tables++;
 	for (unsigned i = 0; i < 512; i++) {
-		uint64_t e = table_at(table)[i], at = va + i * size;
+		uint64_t e = pt_table(table)[i], at = va + i * size;
 
 		if (!(e & PTE_P))
 			continue;

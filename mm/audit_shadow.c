@@ -1,14 +1,6 @@
 #include "mm/audit.h"
 #include "mm/shadow_priv.h"
 
-static bool in_guest(const struct shadow *sh, uint64_t hpa)
-{
-	for (unsigned i = 0; i < sh->mem->count; i++)
-		if (hpa - sh->mem->slot[i].hpa < sh->mem->slot[i].len)
-			return true;
-	return false;
-}
-
 void audit_shadow(const struct shadow *sh, struct audit *a)
 {
 	for (uint32_t n = 0; n <= sh->tables; n++) {
@@ -25,7 +17,7 @@ void audit_shadow(const struct shadow *sh, struct audit *a)
 				continue;
 			if (n && sp->role.level == 1) {
 				a->leaves++;
-				right = in_guest(sh, hpa);
+				right = guest_mem_has(sh->mem, hpa);
 			} else { /* never a large page */
 				right = hpa - sh->base <= (uint64_t)sh->tables << PAGE_SHIFT && !(e & 1ull << 7);
 			}

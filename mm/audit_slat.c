@@ -8,24 +8,6 @@
 #include "mm/slat.h"
 #include "vmm/guest_mem.h"
 
-static const uint64_t *table_at(uint64_t entry)
-{
-	return (const uint64_t *)(uintptr_t)(entry & PT_ADDR_MASK);
-}
-
-static uint64_t leaf_size(unsigned level)
-{
-	return 1ull << (PAGE_SHIFT + 9 * (level - 1));
-}
-
-static bool in_guest(const struct guest_mem *mem, uint64_t hpa)
-{
-	for (unsigned i = 0; i < mem->count; i++)
-		if (hpa - mem->slot[i].hpa < mem->slot[i].len)
-			return true;
-	return false;
-}
-
 static bool slat_leaf_right(const struct guest_mem *mem, uint64_t gpa, uint64_t hpa, uint64_t size)
 {
 	const struct mem_slot *s = guest_mem_slot(mem, gpa);
@@ -37,11 +19,11 @@ static void slat_table(const struct slat *s, const struct guest_mem *mem, uint64
 		       struct audit *a)
 {
 	const struct pt_format *f = s->format;
-	uint64_t size = leaf_size(level);
+	uint64_t size = 1ull << pt_shift(f, level);
 
 	a->tables++;
 	for (unsigned i = 0; i < 512; i++) {
-		uint64_t e = table_at(table)[i], at = gpa + i * size;
+		uint64_t e = pt_table(table)[i], at = gpa + i * size;
 
 		if (!(e & f->present))
 			continue;
@@ -49,7 +31,7 @@ static void slat_table(const struct slat *s, const struct guest_mem *mem, uint64
 			a->leaves++;
 			if (!slat_leaf_right(mem, at, e & PT_ADDR_MASK & ~(size - 1), size))
 				audit_wrong(a, at, e);
-		} else if (in_guest(mem, e & PT_ADDR_MASK)) {
+		} else if (guest_mem_has(mem, e & PT_ADDR_MASK)) {
 			audit_wrong(a, at, e);
 		} else {
 			slat_table(s, mem, e, level - 1, at, a);

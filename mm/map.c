@@ -22,11 +22,6 @@ static uint64_t level_size(unsigned level)
 	return 1ull << pt_shift(&pt_long4, level);
 }
 
-static uint64_t *table_of(uint64_t entry)
-{
-	return (uint64_t *)(uintptr_t)(entry & PT_ADDR_MASK);
-}
-
 /*
  * Maps one leaf at `at`, the largest of at most max_level that fits before end, and sets *next behind it. A leaf with the same
  * flags that is there already stays: memory maps with overlapping ranges exist.
@@ -50,7 +45,7 @@ static int map_leaf(uint64_t at, uint64_t end, uint64_t flags, unsigned max_leve
 				return -ENOMEM;
 			*e = frame | PTE_P | PTE_W | PTE_A;
 		}
-		table = table_of(*e);
+		table = pt_table(*e);
 	}
 }
 
@@ -68,7 +63,7 @@ static void unmap_page(uint64_t va)
 {
 	uint64_t *table = top;
 	for (unsigned level = 4; level > 1; level--)
-		table = table_of(table[pt_index(&pt_long4, level, va)]);
+		table = pt_table(table[pt_index(&pt_long4, level, va)]);
 	table[pt_index(&pt_long4, 1, va)] = 0;
 }
 

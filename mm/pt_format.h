@@ -33,6 +33,12 @@ static inline unsigned pt_index(const struct pt_format *f, unsigned level, uint6
 	return (unsigned)(va >> pt_shift(f, level)) & ((1u << f->index_bits) - 1);
 }
 
+/** The table that an entry of the VMM's own leads to: a frame's address is its pointer. */
+static inline uint64_t *pt_table(uint64_t entry)
+{
+	return (uint64_t *)(uintptr_t)(entry & PT_ADDR_MASK);
+}
+
 /** Whether a present entry at level l translates a page itself. */
 static inline bool pt_is_leaf(const struct pt_format *f, unsigned level, uint64_t entry)
 {

@@ -7,12 +7,6 @@
 
 #define SLAT_BITS 48 /* of guest-physical address that four levels translate */
 
-/* A table's frame is its pointer (mm/layout.h). */
-static uint64_t *table_at(uint64_t entry)
-{
-	return (uint64_t *)(uintptr_t)(entry & PT_ADDR_MASK);
-}
-
 static uint64_t level_size(unsigned level)
 {
 	return 1ull << (12 + 9 * (level - 1));
@@ -50,7 +44,7 @@ static uint64_t *find(const struct slat *s, uint64_t gpa, unsigned *level)
 	uint64_t table = s->root;
 
 	for (*level = f->levels;; --*level) {
-		uint64_t *e = &table_at(table)[pt_index(f, *level, gpa)];
+		uint64_t *e = &pt_table(table)[pt_index(f, *level, gpa)];
 
 		if (!(*e & f->present) || pt_is_leaf(f, *level, *e))
 			return e;
@@ -81,11 +75,11 @@ uint64_t *slat_region_find(struct slat *s, uint64_t gpa)
 	if (gpa >> SLAT_BITS)
 		return NULL;
 	for (unsigned l = f->levels; l > 2; l--) {
-		table = table_at(table)[pt_index(f, l, gpa)];
+		table = pt_table(table)[pt_index(f, l, gpa)];
 		if (!(table & f->present) || pt_is_leaf(f, l, table))
 			return NULL;
 	}
-	s->dir = table_at(table);
+	s->dir = pt_table(table);
 	s->dir_at = gpa >> 30;
 	return &s->dir[pt_index(f, 2, gpa)];
 }
@@ -101,7 +95,7 @@ static int split_leaf(struct slat *s, uint64_t *entry, unsigned level)
 	if (level - 1 == 1)
 		flags &= ~f->large;
 	for (unsigned i = 0; i < 512; i++)
-		table_at(t)[i] = (hpa + i * level_size(level - 1)) | flags;
+		pt_table(t)[i] = (hpa + i * level_size(level - 1)) | flags;
 	*entry = t | f->table_flags;
 	s->stale = true;
 	return 0;
@@ -114,7 +108,7 @@ static uint64_t *entry_make(struct slat *s, uint64_t gpa, unsigned level)
 	uint64_t table = s->root;
 
 	for (unsigned l = f->levels; l > level; l--) {
-		uint64_t *e = &table_at(table)[pt_index(f, l, gpa)];
+		uint64_t *e = &pt_table(table)[pt_index(f, l, gpa)];
 
 		if (!(*e & f->present)) {
 			uint64_t t = table_alloc(s);
@@ -127,7 +121,7 @@ static uint64_t *entry_make(struct slat *s, uint64_t gpa, unsigned level)
 		}
 		table = *e;
 	}
-	return &table_at(table)[pt_index(f, level, gpa)];
+	return &pt_table(table)[pt_index(f, level, gpa)];
 }
 
 static bool bad_span(uint64_t gpa, uint64_t len)
@@ -156,7 +150,7 @@ static bool clear(struct slat *s, uint64_t table, unsigned level, uint64_t base,
 	bool empty = true;
 
 	for (unsigned i = 0; i < 512; i++, base += size) {
-		uint64_t *e = &table_at(table)[i];
+		uint64_t *e = &pt_table(table)[i];
 
 		if (!(*e & f->present))
 			continue;
@@ -246,14 +240,14 @@ static void merge_level(struct slat *s, uint64_t gpa, unsigned level)
 	if (level > s->max_leaf)
 		return;
 	for (unsigned l = f->levels;; l--) {
-		parent = &table_at(t)[pt_index(f, l, gpa)];
+		parent = &pt_table(t)[pt_index(f, l, gpa)];
 		if (!(*parent & f->present) || pt_is_leaf(f, l, *parent))
 			return;
 		if (l == level)
 			break;
 		t = *parent;
 	}
-	table = table_at(*parent);
+	table = pt_table(*parent);
 	first = table[0] & ~ad;
 	if (!(first & f->present) || !pt_is_leaf(f, level - 1, table[0]) || (first & PT_ADDR_MASK & (level_size(level) - 1)))
 		return;

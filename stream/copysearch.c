@@ -98,30 +98,6 @@ static void enter_row(struct dense_enc *e, int32_t y)
 	}
 }
 
-/* Counts a vector. Where its places in the table are taken, the one with the fewest votes loses one, or gives way. */
-static void vote(struct copysearch *s, int32_t dx, int32_t dy)
-{
-	uint32_t at = hash2((uint32_t)dx, (uint32_t)dy) % SEARCH_VECTORS, least = at;
-
-	if (!dx && !dy)
-		return;
-	for (unsigned i = 0; i < 4; i++, at = (at + 1) % SEARCH_VECTORS) {
-		if (s->vote[at].count && s->vote[at].dx == dx && s->vote[at].dy == dy) {
-			s->vote[at].count++;
-			return;
-		}
-		if (s->vote[at].count < s->vote[least].count)
-			least = at;
-	}
-	if (s->vote[least].count) {
-		s->vote[least].count--;
-		return;
-	}
-	s->vote[least].dx = (int16_t)dx;
-	s->vote[least].dy = (int16_t)dy;
-	s->vote[least].count = 1;
-}
-
 /* Looks up the anchors of a row of the old picture. */
 static void scan_row(struct dense_enc *e, int32_t y)
 {
@@ -150,7 +126,7 @@ static void scan_row(struct dense_enc *e, int32_t y)
 			s->block[at].dx = (int16_t)dx;
 			s->block[at].dy = (int16_t)dy;
 		}
-		vote(s, dx, dy);
+		votes_add(s->vote, SEARCH_VECTORS, dx, dy);
 	}
 }
 
@@ -168,15 +144,12 @@ static void add_vector(struct copysearch *s, int32_t dx, int32_t dy)
 static void add_best(struct copysearch *s, unsigned n)
 {
 	while (n-- && s->vectors < SEARCH_TRIES) {
-		unsigned best = 0;
+		struct vote *best = votes_best(s->vote, SEARCH_VECTORS);
 
-		for (unsigned i = 1; i < SEARCH_VECTORS; i++)
-			if (s->vote[i].count > s->vote[best].count)
-				best = i;
-		if (s->vote[best].count < 2)
+		if (best->count < 2)
 			break;
-		add_vector(s, s->vote[best].dx, s->vote[best].dy);
-		s->vote[best].count = 0;
+		add_vector(s, best->dx, best->dy);
+		best->count = 0;
 	}
 }
 
@@ -189,7 +162,7 @@ static void pick_vectors(struct dense_enc *e)
 	memset(s->vote, 0, sizeof(s->vote));
 	for (unsigned i = 0; i < SEARCH_BLOCKS; i++)
 		if (s->block[i].places == 1 && !s->block[i].twins)
-			vote(s, s->block[i].dx, s->block[i].dy);
+			votes_add(s->vote, SEARCH_VECTORS, s->block[i].dx, s->block[i].dy);
 	add_best(s, SEARCH_TRIES);
 }
 

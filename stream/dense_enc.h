@@ -9,6 +9,7 @@
 #include "stream/dense_model.h"
 #include "stream/dense_round.h"
 #include "stream/picture.h"
+#include "stream/votes.h"
 
 #define DIFF_WORDS (DENSE_MAX_TILES / 32 + 2)
 
@@ -46,10 +47,7 @@ struct copysearch {
 		int16_t dx, dy;          /* the vector that the first place names where it was found */
 		uint16_t places, twins;  /* how often it was found; how many such blocks there are beside it */
 	} block[SEARCH_BLOCKS];
-	struct {
-		int16_t dx, dy;
-		uint32_t count;
-	} vote[SEARCH_VECTORS];
+	struct vote vote[SEARCH_VECTORS];
 	int16_t gains[SEARCH_GAINS];
 	int32_t sum[DENSE_MAX_SIDE / 8];
 	uint32_t line[DENSE_MAX_SIDE];
@@ -72,10 +70,7 @@ struct movesearch {
 		uint16_t x, y;
 	} probe[MOVE_PROBES];
 	bool first[1024];                  /* by hash of a feature's first pixels, whether there is one */
-	struct {
-		int16_t dx, dy;
-		uint32_t count;
-	} vote[MOVE_VOTES];
+	struct vote vote[MOVE_VOTES];
 	unsigned vectors, tries, passes, side;
 	struct {
 		int16_t dx, dy;

@@ -42,20 +42,12 @@ void fast_clear(struct dense *d)
 /* One decision of its own, at most as dear as rc->least allows. */
 TWICE int fast_bit(struct rangecoder *rc, uint16_t *p1, int bit, const bool decode)
 {
-	uint32_t p = *p1, bounded = p, mid;
+	uint32_t p = *p1, bounded = p;
 
 	/* It never learns to be surer than RC_LEAST. */
 	if (rc->least > RC_LEAST)
 		bounded = rc_bounded(rc, p);
-	mid = rc->low + (uint32_t)((uint64_t)(rc->high - rc->low) * bounded >> 16);
-	if (decode)
-		bit = rc->code <= mid;
-	if (bit)
-		rc->high = mid;
-	else
-		rc->low = mid + 1;
-	if (!((rc->low ^ rc->high) >> 24))
-		rc_shift(rc);
+	bit = rc_bit_as(rc, bit, bounded, decode);
 	*p1 = (uint16_t)(bit ? p + ((65535 - p) >> RATE) : p - (p >> RATE));
 	return bit;
 }

@@ -113,30 +113,6 @@ static bool step_probe(struct dense_enc *e)
 	return s->tile < end;
 }
 
-/* Counts a vector. Where its places in the table are taken, the one with the fewest votes loses one, or gives way. */
-static void vote(struct movesearch *s, int32_t dx, int32_t dy)
-{
-	uint32_t at = hash2((uint32_t)dx, (uint32_t)dy) % MOVE_VOTES, least = at;
-
-	if (!dx && !dy)
-		return;
-	for (unsigned i = 0; i < 4; i++, at = (at + 1) % MOVE_VOTES) {
-		if (s->vote[at].count && s->vote[at].dx == dx && s->vote[at].dy == dy) {
-			s->vote[at].count++;
-			return;
-		}
-		if (s->vote[at].count < s->vote[least].count)
-			least = at;
-	}
-	if (s->vote[least].count) {
-		s->vote[least].count--;
-		return;
-	}
-	s->vote[least].dx = (int16_t)dx;
-	s->vote[least].dy = (int16_t)dy;
-	s->vote[least].count = 1;
-}
-
 /* Looks a row of the picture sent through for features. */
 static void scan_row(struct dense_enc *e, int32_t y)
 {
@@ -157,7 +133,7 @@ static void scan_row(struct dense_enc *e, int32_t y)
 		uint32_t h = feature(row + x - 1), at = h >> 8 & (MOVE_PROBES - 1);
 
 		if (s->probe[at].hash == h)
-			vote(s, x - s->probe[at].x, y - s->probe[at].y);
+			votes_add(s->vote, MOVE_VOTES, x - s->probe[at].x, y - s->probe[at].y);
 	}
 }
 
@@ -167,18 +143,15 @@ static void pick_vectors(struct movesearch *s)
 	uint32_t most = 0;
 
 	while (s->vectors < MOVE_TRIES) {
-		unsigned best = 0;
+		struct vote *best = votes_best(s->vote, MOVE_VOTES);
 
-		for (unsigned i = 1; i < MOVE_VOTES; i++)
-			if (s->vote[i].count > s->vote[best].count)
-				best = i;
-		most = s->vectors ? most : s->vote[best].count;
-		if (s->vote[best].count < VOTES_MIN || s->vote[best].count * 4 < most)
+		most = s->vectors ? most : best->count;
+		if (best->count < VOTES_MIN || best->count * 4 < most)
 			return;
-		s->vector[s->vectors].dx = s->vote[best].dx;
-		s->vector[s->vectors].dy = s->vote[best].dy;
+		s->vector[s->vectors].dx = best->dx;
+		s->vector[s->vectors].dy = best->dy;
 		s->vector[s->vectors++].gain = GAIN_MIN;
-		s->vote[best].count = 0;
+		best->count = 0;
 	}
 }
 

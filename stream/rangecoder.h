@@ -51,13 +51,13 @@ static inline uint32_t rc_bounded(const struct rangecoder *rc, uint32_t p1)
 	return p1 < rc->least ? rc->least : p1 > 65536 - rc->least ? 65536 - rc->least : p1;
 }
 
-/** Codes one bit. p1: the probability of 1 in 1/65536, from 1 to 65535. Returns the bit. */
-static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)
+/** As rc_bit, where the caller is compiled apart for decode = rc->decode and its contrary. */
+static inline __attribute__((always_inline)) int rc_bit_as(struct rangecoder *rc, int bit, uint32_t p1, const bool decode)
 {
 	uint32_t range = rc->high - rc->low;
 	uint32_t mid = rc->low + (uint32_t)((uint64_t)range * p1 >> 16);
 
-	if (rc->decode)
+	if (decode)
 		bit = rc->code <= mid;
 	if (bit)
 		rc->high = mid;
@@ -66,6 +66,12 @@ static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)
 	if (!((rc->low ^ rc->high) >> 24))
 		rc_shift(rc);
 	return bit;
+}
+
+/** Codes one bit. p1: the probability of 1 in 1/65536, from 1 to 65535. Returns the bit. */
+static inline int rc_bit(struct rangecoder *rc, int bit, uint32_t p1)
+{
+	return rc_bit_as(rc, bit, p1, rc->decode);
 }
 
 /** Moves raw bits: the encoder's to the stream, of which fewer than 8 stay unless all must go; the decoder's from there, to 33 at

@@ -64,4 +64,13 @@ struct walk_mem guest_mem_tables(struct guest_mem *m);
 /** Fills with a byte. */
 int guest_mem_fill(struct guest_mem *m, uint64_t gpa, uint8_t value, size_t len);
 
+/** Whether hpa is in the guest's memory. */
+static inline bool guest_mem_has(const struct guest_mem *m, uint64_t hpa)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		if (hpa - m->slot[i].hpa < m->slot[i].len)
+			return true;
+	return false;
+}
+
 #endif
