@@ -110,6 +110,34 @@ e2e_linux_type() (
   result e2e-linux-type "$([ ! -s "$dir/why.txt" ]; echo $?)" "$(head -n 1 "$dir/why.txt") (see $dir/)"
 )
 
+# Linux gets to its shell on COM1, which carries out what is typed there.
+shell_test() { # LABEL MACHINE OPTIONS...
+  local label=$1 machine=$2 dir=$OUT/$1 why='' limit pid go
+  shift 2
+  have_linux "$label" || return
+  mkdir -p "$dir"
+  mkfifo "$dir/in"
+  trap '' PIPE
+  limit=$(patience "$machine")
+  timeout $((limit + 60)) "$TESSERA" run "$BUILD/linux/vmlinuz" --initrd "$BUILD/linux/initrd" --machine "$machine" --memory 512 \
+    --timeout $((limit + 30)) --view none --heads 4 --control "$dir/sock" --log "$dir/vmm.log" "$@" \
+    -- console=tty0 console=ttyS0,115200 no_timer_check quiet >"$dir/out.txt" 2>"$dir/err.txt" <"$dir/in" &
+  pid=$!
+  exec {go}>"$dir/in"
+  await "$limit" "$dir/out.txt" "this is COM1" $pid || why="no shell"
+  # shellcheck disable=SC2016 # the guest's shell computes it
+  echo 'echo Heads-$(ls /sys/class/drm | grep -c "^card[0-9]*$") Shell-$((6*7))' >&"$go"
+  await "$limit" "$dir/out.txt" "Heads-4 Shell-42" $pid || why=${why:-"no answer of the shell, or not four cards"}
+  "$TESSERA" ctl --control "$dir/sock" quit >>"$dir/err.txt" 2>&1 || why=${why:-"ctl quit"}
+  exec {go}>&-
+  wait $pid
+  result "$label" "$([ -z "$why" ]; echo $?)" "$why (see $dir/)"
+}
+linux_shell_qemu_hap() { shell_test linux-shell-qemu-hap qemu; }
+linux_shell_qemu_shadow() { shell_test linux-shell-qemu-shadow qemu --paging shadow; }
+linux_shell_bochs_hap() { shell_test linux-shell-bochs-hap bochs; }
+linux_shell_bochs_shadow() { shell_test linux-shell-bochs-shadow bochs --paging shadow; }
+
 # counter FILE NAME: the VMM's counter of that name in what `ctl --json stats` told.
 counter() { sed -n "s/.*\"vmm\":.*\"$2\":\([0-9]*\).*/\1/p" "$1"; }
 
