@@ -1,15 +1,7 @@
 ; uint32_t mode_trip(void): 64-bit -> compatibility -> protected without paging -> 32-bit paging -> protected -> 16-bit protected
 ; -> real mode and all the way back (Intel SDM vol. 3, 9.8.5.4, 9.9). What it meets is stored in mode_seen.
-LOW_PAGE	equ 0x8000			; boot.h
-KERNEL_CS	equ 0x08			; cpu.h, entry.asm's GDT
-KERNEL_DS	equ 0x10
-KERNEL_CS32	equ 0x18
-CS16		equ 0x48
-DS16		equ 0x50
-EFER		equ 0xc0000080
-EFER_LME	equ 1 << 8
-CR0_PE		equ 1
-CR0_PG		equ 1 << 31
+%include "guest-tests/lib/trip.inc"
+
 CR4_PSE		equ 1 << 4
 CR4_PAE		equ 1 << 5
 VEC_TIMER	equ 0x20
@@ -22,33 +14,11 @@ extern pml4
 section .text
 BITS 64
 mode_trip:
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
-	pushfq
-	cli
-	sidt [saved_idt]
-	mov [saved_rsp], rsp
-	mov rax, cr4
-	mov [saved_cr4], rax
-	mov rax, cr3
-	mov [saved_cr3], rax
-	mov ecx, EFER
-	rdmsr
-	mov [saved_efer], eax
-	push KERNEL_CS32
-	push compatibility
-	o64 retf
+	trip_leave compatibility
 
 BITS 32
 compatibility:
-	mov eax, KERNEL_DS
-	mov ds, eax
-	mov es, eax
-	mov ss, eax
+	trip_data32
 	mov eax, cr0
 	and eax, ~CR0_PG
 	mov cr0, eax
@@ -78,53 +48,15 @@ compatibility:
 	jmp CS16:LOW_PAGE
 
 back_in_32:
-	mov eax, KERNEL_DS
-	mov ds, eax
-	mov es, eax
-	mov ss, eax
-	mov eax, [saved_cr4]
-	mov cr4, eax
-	mov eax, [saved_cr3]
-	mov cr3, eax
-	mov ecx, EFER
-	xor edx, edx
-	mov eax, [saved_efer]
-	and eax, ~(1 << 10)			; LMA is the CPU's own
-	wrmsr
-	mov eax, cr0
-	or eax, CR0_PG
-	mov cr0, eax
-	jmp KERNEL_CS:back_in_64
-
-BITS 64
-back_in_64:
-	mov rsp, [saved_rsp]
-	xor eax, eax
-	mov fs, eax
-	mov gs, eax
-	lidt [saved_idt]
-	popfq
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
+	trip_data32
+	trip_back
+	trip_return
 	ret
 
 ; Copied to LOW_PAGE; all offsets are relative to it. DS and SS have base 0 in 16-bit protected mode and LOW_PAGE in real mode.
 BITS 16
 mode_blob:
-	mov ax, DS16
-	mov ds, ax
-	mov es, ax
-	mov ss, ax
-	mov fs, ax
-	mov gs, ax
-	mov eax, cr0
-	and eax, ~CR0_PE
-	mov cr0, eax
-	jmp (LOW_PAGE >> 4):(real - mode_blob)
+	trip_real real - mode_blob
 
 real:
 	mov ax, cs
@@ -208,8 +140,4 @@ align 8
 mode_directory dq 0
 mode_probe dq 0x0badcafe
 mode_seen times 8 dd 0
-saved_rsp dq 0
-saved_cr3 dq 0
-saved_cr4 dq 0
-saved_efer dd 0
-saved_idt: times 10 db 0
+	trip_memory

@@ -1,18 +1,10 @@
 ; uint32_t legacy_run(void): out of 64-bit mode, to code as `legacy` tells (modes.h), and back from whatever ends it: its vector.
 ; Intel SDM vol. 3, 9.8.5, 9.9, 6.12.1, 20.3.
-LOW_PAGE	equ 0x8000			; boot.h
-KERNEL_CS	equ 0x08			; cpu.h, entry.asm's GDT
-KERNEL_DS	equ 0x10
-KERNEL_CS32	equ 0x18
-CS16		equ 0x48
-DS16		equ 0x50
+%include "guest-tests/lib/trip.inc"
+
 TSS_SELECTOR	equ 0x38
 TSS32		equ 0x70			; modes.c
-EFER		equ 0xc0000080
-EFER_LMA	equ 1 << 10
-CR0_PE		equ 1
 CR0_ET_NE	equ 0x30
-CR0_PG		equ 1 << 31
 EFLAGS_VM	equ 1 << 17
 REAL_TRAP	equ 0xfe			; real mode's stubs know no vector
 
@@ -36,35 +28,11 @@ extern legacy, legacy_idt, gdt, gdt_pointer
 section .text
 BITS 64
 legacy_run:
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
-	pushfq
-	cli
-	sidt [saved_idt]
-	mov [saved_rsp], rsp
-	mov rax, cr4
-	mov [saved_cr4], rax
-	mov rax, cr3
-	mov [saved_cr3], rax
-	mov rax, cr0
-	mov [saved_cr0], rax
-	mov ecx, EFER
-	rdmsr
-	mov [saved_efer], eax
-	push KERNEL_CS32
-	push compatibility
-	o64 retf
+	trip_leave compatibility
 
 BITS 32
 compatibility:
-	mov eax, KERNEL_DS
-	mov ds, eax
-	mov es, eax
-	mov ss, eax
+	trip_data32
 	mov esp, legacy_stack_top
 	mov eax, cr0
 	and eax, ~CR0_PG
@@ -139,62 +107,23 @@ legacy_trap:
 	pop ecx
 	mov [seen], ecx
 back_in_32:
-	mov eax, KERNEL_DS
-	mov ds, eax
-	mov es, eax
-	mov ss, eax
+	trip_data32
 	mov esp, legacy_stack_top
 	mov eax, CR0_PE | CR0_ET_NE
 	mov cr0, eax
 	lgdt [gdt_pointer]
-	mov eax, [saved_cr4]
-	mov cr4, eax
-	mov eax, [saved_cr3]
-	mov cr3, eax
-	mov ecx, EFER
-	xor edx, edx
-	mov eax, [saved_efer]
-	and eax, ~EFER_LMA
-	wrmsr
-	mov eax, [saved_cr0]
-	mov cr0, eax
-	jmp KERNEL_CS:back_in_64
-
-BITS 64
-back_in_64:
-	mov eax, KERNEL_DS
-	mov ss, eax
-	mov rsp, [saved_rsp]
-	xor eax, eax
-	mov fs, eax
-	mov gs, eax
+	trip_back
 	and byte [gdt + TSS_SELECTOR + 5], ~2	; not busy
 	mov eax, TSS_SELECTOR
 	ltr ax
-	lidt [saved_idt]
-	popfq
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
+	trip_return
 	mov eax, [seen]
 	ret
 
 ; Copied to LOW_PAGE; offsets are relative to it. All segments have base 0 but CS.
 BITS 16
 legacy_blob:
-	mov ax, DS16
-	mov ds, ax
-	mov es, ax
-	mov ss, ax
-	mov fs, ax
-	mov gs, ax
-	mov eax, cr0
-	and eax, ~CR0_PE
-	mov cr0, eax
-	jmp (LOW_PAGE >> 4):(.real - legacy_blob)
+	trip_real .real - legacy_blob
 .real:	xor ax, ax
 	mov es, ax
 	mov fs, ax
@@ -240,13 +169,8 @@ idt_pointer:
 	dw 2047
 	dd legacy_idt
 	dw 0
-saved_rsp dq 0
-saved_cr0 dq 0
-saved_cr3 dq 0
-saved_cr4 dq 0
-saved_efer dd 0
+	trip_memory
 seen	dd 0
-saved_idt: times 10 db 0
 
 section .bss
 alignb 16
