@@ -3,6 +3,7 @@
 # does not panic, nothing of its memory is touched, and in the end the machine, once more reset, shows the exact picture.
 # Where the guest has done itself in so that neither its watchdog nor a crash brings it back, it is reset from outside; when it ended the
 # run (a stray write to the exit port), it goes on behind that case. Exit status 1, and the words, when something is wrong.
+# KIND: a number of the list in guest-tests/storm/main.c, for attacks of that kind alone.
 set -u
 export BUILD=$1 MACHINE=$2 PAGING=$3 CASES=$4 SEED=$5 FROM=${6:-0}
 DIR=${DIR:-$(mktemp -d)}
@@ -50,7 +51,7 @@ while :; do
   rm -f "$DIR/sock"
   "$BUILD/tessera" run @storm --machine "$MACHINE" --paging "$PAGING" --memory 32 --view none --on-crash reset --vmm canary=yes --screenshot "$DIR/shots" \
     --control "$DIR/sock" --log "$DIR/vmm.log" --stats "$DIR/stats.json" --timeout "$LIMIT" -- "seed=$SEED" "from=$first" \
-    "cases=$((END - first))" ${quirk:+"$quirk"} >"$DIR/out.txt" 2>"$DIR/err.txt" </dev/null &
+    "cases=$((END - first))" ${quirk:+"$quirk"} ${KIND:+"kind=$KIND"} >"$DIR/out.txt" 2>"$DIR/err.txt" </dev/null &
   pid=$!
   attend
   wait "$pid"
