@@ -7,6 +7,9 @@
 #  - While it has none, what the encoder takes is its own loss: the share at most, and for the line's interrupts and the looks at the dirty
 #    pages 8 % more. With a share of a quarter, and with one of 2 %.
 
+# shellcheck source=tests/tools/bochs.bash
+. tests/tools/bochs.bash
+
 # unwatched DIR: the run that nobody looks at; what the guest says is plain text on the line.
 unwatched() {
   local dir=$1
@@ -19,26 +22,10 @@ menuentry Tessera {
 }
 CFG
   sh boot/mkiso.sh "$dir/watched.iso" "$dir/grub.cfg" "$BUILD/tessera.elf" "$BUILD/guest/watched.elf" || return 1
-  sed "s|@ISO@|$dir/watched.iso|; s|@LINE@|$dir/line.txt|; s|@LOG@|$dir/bochs.log|" >"$dir/bochsrc" <<'RC'
-plugin_ctrl: unmapped=1, serial=1, speaker=0, gameport=0, parallel=0
-display_library: rfb, options="timeout=0"
-megs: 512
-cpu: model=corei7_skylake_x, ips=50000000, reset_on_triple_fault=0
-clock: sync=none, time0=1700000000
-romimage: file=/usr/share/bochs/BIOS-bochs-latest
-vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-slave: type=cdrom, path="@ISO@", status=inserted
-boot: cdrom
-com1: enabled=1, mode=file, dev=@LINE@
-log: @LOG@
-panic: action=fatal
-sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
-speaker: enabled=0
-RC
+  bochsrc corei7_skylake_x "$dir/watched.iso" "$dir" 50000000 >"$dir/bochsrc" # as fast as tessera run's
   echo c >"$dir/bochs.rc"
   timeout 120 bochs-bin -q -f "$dir/bochsrc" -rc "$dir/bochs.rc" >"$dir/bochs.txt" 2>&1 </dev/null
-  grep -q '^PASS watched' "$dir/line.txt"
+  grep -q '^PASS watched' "$dir/console.txt"
 }
 
 # watched_rate FILE WHAT FIELD: so many in 100,000,000 ticks of the TSC.
@@ -58,11 +45,11 @@ e2e_watched() {
     a=$(json_number "$dir/stats-$share.json" encode_taken_permille)
     [ "${a:-1000}" -gt 0 ] && [ "${a:-1000}" -le $((share * 10 + 10)) ] || why=${why:-"share $share: encoding took ${a:-none} thousandths"}
     for field in 2 3; do # rounds, exits
-      a=$(watched_rate "$dir/line.txt" spare $field) b=$(watched_rate "$dir/out-$share.txt" spare $field)
+      a=$(watched_rate "$dir/console.txt" spare $field) b=$(watched_rate "$dir/out-$share.txt" spare $field)
       echo "share $share, spare, field $field: ${a:-none} without a viewer, ${b:-none} with one"
       within "$a" "$b" 980 1020 || why=${why:-"with time to spare: ${b:-none} in 100 million ticks, ${a:-none} without a viewer"}
     done
-    a=$(watched_rate "$dir/line.txt" busy 2) b=$(watched_rate "$dir/out-$share.txt" busy 2)
+    a=$(watched_rate "$dir/console.txt" busy 2) b=$(watched_rate "$dir/out-$share.txt" busy 2)
     echo "share $share, busy: ${a:-none} rounds without a viewer, ${b:-none} with one"
     within "$a" "$b" $((920 - share * 10)) 1020 || why=${why:-"without time to spare, share $share: ${b:-none} rounds, ${a:-none} without a viewer"}
   done >"$dir/figures.txt"

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# bochsrc MODEL ISO DIR: the configuration of a headless Bochs that boots a CD; COM1 goes to DIR/console.txt. Time counts instructions.
+# bochsrc MODEL ISO DIR [IPS]: the configuration of a headless Bochs that boots a CD; COM1 goes to DIR/console.txt. Time counts instructions,
+# IPS of them a second.
 bochsrc() {
   cat <<END
 plugin_ctrl: unmapped=1, serial=1, speaker=0, gameport=0, parallel=0
 display_library: rfb, options="timeout=0"
 megs: 768
-cpu: model=$1, ips=200000000, reset_on_triple_fault=0
+cpu: model=$1, ips=${4:-200000000}, reset_on_triple_fault=0
 clock: sync=none, time0=1700000000
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
