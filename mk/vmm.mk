@@ -1,10 +1,17 @@
-# The VMM: freestanding, no FPU or SSE registers (they hold the guest's), W^X by section.
+# The VMM: freestanding, no FPU or SSE registers (they hold the guest's; but see VMM_CODEC), W^X by section.
 VMM_C := $(wildcard boot/*.c vmm/*.c vmm/libc/*.c vmm/hw/*.c mm/*.c devices/*.c stream/*.c)
 VMM_ASM := $(wildcard boot/*.asm vmm/*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/vmm/%.o) $(VMM_ASM:%.asm=$(BUILD)/vmm/%.asm.o)
 VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_VMM) -print-file-name=include 2>/dev/null) -isystem vmm/libc -I. -I$(BUILD)/gen \
 	-m64 -mno-red-zone -mgeneral-regs-only -mcmodel=small -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common $(WARN) -DTESSERA_VERSION='"$(VERSION)"'
+
+# What only dtx_work reaches, for which vmm/line.c puts the guest's XMM registers aside, works on vectors. No AVX: it would change what
+# lies above them.
+VMM_CODEC := background cells celldict cellplan copies copysearch dense dense_encode dense_round fast glyphplan glyphs gridsearch mixer movesearch \
+	picture pixels rangecoder residual texture tilemap
+VMM_CODEC_OBJ := $(VMM_CODEC:%=$(BUILD)/vmm/stream/%.o) $(VMM_CODEC:%=$(BUILD)/analyze/vmm/stream/%.ok)
+$(VMM_CODEC_OBJ): VMM_CFLAGS := $(filter-out -mgeneral-regs-only,$(VMM_CFLAGS)) -msse2 -mno-sse3 -mno-mmx
 
 # The guest's ACPI code, as a C array. iasl knows no macros with arguments; the C preprocessor does.
 IASL ?= iasl

@@ -69,7 +69,7 @@ struct movesearch {
 		uint32_t hash;             /* 0: none here */
 		uint16_t x, y;
 	} probe[MOVE_PROBES];
-	bool first[1024];                  /* by hash of a feature's first pixels, whether there is one */
+	bool first[4096];                  /* by hash of a feature's first pixels, whether there is one */
 	struct vote vote[MOVE_VOTES];
 	unsigned vectors, tries, passes, side;
 	struct {
@@ -104,7 +104,7 @@ struct grid_axis {
 struct gridsearch {
 	struct rect crop;
 	unsigned line;                                 /* next one to count ink in */
-	uint16_t ink_x[CROP_W], ink_y[CROP_H];
+	uint32_t ink_x[CROP_W], ink_y[CROP_H];
 	struct grid_axis across[AXIS_ALL_W], down[AXIS_ALL_H];
 	unsigned rows, cols, row, col;                 /* how many there are to try, and those at hand */
 	unsigned sums;                                 /* rows of cells in sum, of the height at hand */

@@ -7,6 +7,7 @@
 #include "stream/dense_round.h"
 #include "stream/glyphplan.h"
 #include "stream/gridsearch.h"
+#include "stream/like.h"
 #include "stream/movesearch.h"
 
 #define LOOK 1u
@@ -47,11 +48,6 @@ int dense_enc_reset(struct dense_enc *e, enum dense_mode mode, uint32_t *sent, u
 	while (!err && dense_reset_step(&e->d))
 		;
 	return err;
-}
-
-void dense_enc_source(struct dense_enc *e, const struct scanout *cur)
-{
-	e->cur = *cur;
 }
 
 void dense_enc_begin(struct dense_enc *e, uint8_t *out, size_t cap)
@@ -112,15 +108,16 @@ static struct rect tile_rect(const struct dense *d, uint32_t row, uint32_t col)
 	return r;
 }
 
-/* True if none of the eight tiles from column c of the row on is marked. */
-static bool none_of_eight(const struct dense_enc *e, const uint8_t *flags, uint32_t c)
+/* Which of the eight tiles from column c on are marked, or are not: a bit in each one's byte. */
+static uint64_t marks(const struct dense_enc *e, const uint8_t *flags, uint32_t c, bool marked)
 {
-	uint64_t eight;
+	uint64_t eight = 0;
 
-	if (c + sizeof(eight) > e->d.cols)
-		return false;
-	memcpy(&eight, flags + c, sizeof(eight));
-	return !(eight & LOOK * 0x0101010101010101u);
+	if (c + sizeof(eight) <= e->d.cols)
+		memcpy(&eight, flags + c, sizeof(eight));
+	else
+		memcpy(&eight, flags + c, e->d.cols - c); /* none beyond */
+	return (marked ? eight : ~eight) & LOOK * 0x0101010101010101u;
 }
 
 #define RUN_TILES 64
@@ -134,69 +131,137 @@ struct run {
 static struct run next_run(const struct dense_enc *e, uint32_t row, uint32_t c)
 {
 	const uint8_t *flags = e->flags + row * e->d.cols;
-	struct run r;
+	uint64_t found = 0;
+	uint32_t end;
 
-	while (c < e->d.cols && !(flags[c] & LOOK))
-		c += none_of_eight(e, flags, c) ? 8 : 1;
-	r = (struct run){ c, 0 };
-	while (c + r.count < e->d.cols && r.count < RUN_TILES && flags[c + r.count] & LOOK)
-		r.count++;
+	for (; c < e->d.cols && !(found = marks(e, flags, c, true)); c += 8)
+		;
+	if (!found)
+		return (struct run){ e->d.cols, 0 };
+	c += (uint32_t)__builtin_ctzll(found) / 8;
+	for (end = c; end < e->d.cols && !(found = marks(e, flags, end, false)); end += 8)
+		;
+	end += end < e->d.cols ? (uint32_t)__builtin_ctzll(found) / 8 : 0;
+	end = end < e->d.cols ? end : e->d.cols;
+	return (struct run){ c, end - c < RUN_TILES ? end - c : RUN_TILES };
+}
+
+/* Tiles first .. first + count - 1 of a row of tiles. */
+static struct rect tiles_rect(const struct dense_enc *e, uint32_t row, uint32_t first, uint32_t count)
+{
+	struct rect r = tile_rect(&e->d, row, first), last = tile_rect(&e->d, row, first + count - 1);
+
+	r.w = last.x + last.w - r.x;
 	return r;
 }
 
-/* The first row from y on in which tiles first .. first + count - 1 of a row of tiles may differ; the row of tiles' end if none
- * does. */
-static int32_t first_difference(const struct dense_enc *e, uint32_t row, uint32_t first, uint32_t count, int32_t y)
+/* The first row of the rectangle from y on that may differ; its end if none does. */
+static int32_t first_difference(const struct dense_enc *e, const struct rect *r, int32_t y)
 {
-	struct rect r = tile_rect(&e->d, row, first), last = tile_rect(&e->d, row, first + count - 1);
-	uint32_t w = (uint32_t)(last.x + last.w - r.x);
-	const uint32_t *sent = e->d.sent + (size_t)y * e->d.width + (uint32_t)r.x;
-
-	for (; y < r.y + r.h; y++, sent += e->d.width)
-		if (picture_may_differ(&e->cur, (uint32_t)r.x, (uint32_t)y, w, sent))
-			break;
-	return y;
+	return y + (int32_t)picture_first_difference(&e->cur, (uint32_t)r->x, (uint32_t)y, (uint32_t)r->w,
+						     (uint32_t)(r->y + r->h - y), e->d.sent + (size_t)y * e->d.width + r->x,
+						     e->d.width);
 }
 
 #define GROUP 4 /* tiles that are looked at together */
 
 /* Which tiles of a run differ. Where many are the same beside one another, that is cheap to see. */
-static uint64_t run_differs(const struct dense_enc *e, uint32_t row, const struct run *r)
+static uint64_t run_differs(const struct dense_enc *e, uint32_t row, const struct run *run)
 {
-	struct rect tile = tile_rect(&e->d, row, r->first);
-	int32_t bottom = tile.y + tile.h, from = first_difference(e, row, r->first, r->count, tile.y);
+	struct rect all = tiles_rect(e, row, run->first, run->count), group = all;
+	int32_t bottom = all.y + all.h, right = all.x + all.w, from = first_difference(e, &all, all.y);
 	uint64_t differ = 0;
 
-	for (uint32_t i = 0; i < r->count && from < bottom; i += GROUP) {
-		uint32_t end = i + GROUP < r->count ? i + GROUP : r->count;
-		int32_t y = first_difference(e, row, r->first + i, end - i, from);
+	if (from == bottom)
+		return 0;
+	for (uint64_t tile = 1; group.x < right; group.x += GROUP * TILE) {
+		group.w = right - group.x < GROUP * TILE ? right - group.x : GROUP * TILE;
 
-		for (uint32_t t = i; t < end && y < bottom; t++) {
-			tile = tile_rect(&e->d, row, r->first + t);
-			if (picture_differs(&e->cur, (uint32_t)tile.x, (uint32_t)y, (uint32_t)tile.w, (uint32_t)(bottom - y),
-					    e->d.sent + (size_t)y * e->d.width + tile.x, e->d.width))
-				differ |= 1ull << t;
+		int32_t y = first_difference(e, &group, from), x = group.x, end = group.x + group.w;
+		const uint32_t *sent = e->d.sent + (size_t)y * e->d.width + x;
+
+		if (y == bottom) {
+			tile <<= GROUP;
+			continue;
 		}
+		for (; x < end; x += TILE, sent += TILE, tile <<= 1)
+			if (picture_differs(&e->cur, (uint32_t)x, (uint32_t)y, (uint32_t)(end - x < TILE ? end - x : TILE),
+					    (uint32_t)(bottom - y), sent, e->d.width))
+				differ |= tile;
 	}
 	return differ;
 }
 
-/* Looks at one row of tiles. Those that were marked for nothing are done with. */
+static uint64_t all_of(uint32_t count)
+{
+	return count < 64 ? (1ull << count) - 1 : ~0ull;
+}
+
+/* Of a run, the tiles that differ stay marked; the others were for nothing. */
+static void mark_run(struct dense_enc *e, uint32_t row, const struct run *run, uint64_t differ)
+{
+	uint8_t *flags = e->flags + row * e->d.cols + run->first;
+
+	if (differ == all_of(run->count))
+		return;
+
+	for (uint32_t i = 0; i < run->count; i++, differ >>= 1)
+		flags[i] = (uint8_t)((flags[i] & ~LOOK) | (differ & LOOK));
+}
+
+/* The columns of a row of tiles that copies of this round have changed, and those between them; none if count is 0. */
+static struct run copied(const struct dense_enc *e, uint32_t row)
+{
+	int32_t y = (int32_t)row * TILE;
+	struct rect all = { 0 };
+
+	for (unsigned i = 0; i < e->d.copies.count; i++) {
+		const struct rect *to = &e->d.copies.now[i].to;
+
+		if (to->y < y + TILE && to->y + to->h > y)
+			rect_widen(&all, to);
+	}
+	if (!all.w)
+		return (struct run){ 0, 0 };
+	return (struct run){ (uint32_t)all.x / TILE, (uint32_t)((all.x + all.w - 1) / TILE - all.x / TILE + 1) };
+}
+
+/* After the copies: what they did not change differs as before. */
+static uint64_t run_differs_still(const struct dense_enc *e, uint32_t row, const struct run *run)
+{
+	struct run c = copied(e, row);
+	uint32_t first = c.first > run->first ? c.first : run->first, end = run->first + run->count;
+	uint64_t differ = all_of(run->count);
+
+	end = c.first + c.count < end ? c.first + c.count : end;
+	if (first >= end)
+		return differ;
+
+	struct run part = { first, end - first };
+	uint64_t looked_at = all_of(part.count) << (first - run->first);
+
+	return (differ & ~looked_at) | run_differs(e, row, &part) << (first - run->first);
+}
+
+/* Looks at one row of tiles. */
 static void diff_row(struct dense_enc *e)
 {
-	uint8_t *flags = e->flags + e->row * e->d.cols;
+	for (struct run run = next_run(e, e->row, 0); run.count; run = next_run(e, e->row, run.first + run.count)) {
+		uint64_t differ = e->stage == ENC_REDIFF ? run_differs_still(e, e->row, &run) : run_differs(e, e->row, &run);
+		uint32_t tile = e->row * e->d.cols + run.first;
 
-	for (struct run r = next_run(e, e->row, 0); r.count; r = next_run(e, e->row, r.first + r.count)) {
-		for (uint32_t c = r.first; c < r.first + r.count; c++)
-			flags[c] &= (uint8_t)~LOOK;
-		for (uint64_t differ = run_differs(e, e->row, &r); differ; differ &= differ - 1) {
-			uint32_t c = r.first + (uint32_t)__builtin_ctzll(differ), tile = e->row * e->d.cols + c;
-			struct rect rect = tile_rect(&e->d, e->row, c);
+		mark_run(e, e->row, &run, differ);
+		if (!differ)
+			continue;
 
-			flags[c] |= LOOK;
-			e->diff[tile / 32] |= 1u << (tile % 32);
-			e->diffs++;
-			rect_widen(&e->bounds, &rect);
+		uint32_t first = (uint32_t)__builtin_ctzll(differ), last = 63 - (uint32_t)__builtin_clzll(differ);
+		struct rect rect = tiles_rect(e, e->row, run.first + first, last - first + 1);
+
+		rect_widen(&e->bounds, &rect);
+		for (; differ; differ &= differ - 1, e->diffs++) {
+			uint32_t t = tile + (uint32_t)__builtin_ctzll(differ);
+
+			e->diff[t / 32] |= 1u << (t % 32);
 		}
 	}
 }
@@ -236,8 +301,7 @@ static const uint32_t *fast_px(struct dense_enc *e, const struct rect *r, uint32
 	if (!e->d.px.literal && e->d.width <= PX_WIDE)
 		return px + r->x;
 	if (e->d.px.x == r->x && e->d.px.y == r->y)
-		for (int32_t y = 0; y < r->h; y++)
-			picture_read(&e->cur, (uint32_t)r->x, (uint32_t)(r->y + y), (uint32_t)r->w, px + (uint32_t)y * *stride);
+		picture_read_rect(&e->cur, (uint32_t)r->x, (uint32_t)r->y, (uint32_t)r->w, (uint32_t)r->h, px, *stride);
 	return px;
 }
 
@@ -265,10 +329,10 @@ static bool is_texture(const struct dense *d, const struct rect *r, const uint32
 
 	for (int32_t y = SAMPLE / 2; y < r->h; y += SAMPLE) {
 		const uint32_t *sent = d->sent + (size_t)(r->y + y) * d->width + (uint32_t)r->x;
-		const uint32_t *row = px + (uint32_t)y * stride, *above = row - stride;
+		const uint32_t *row = px + (uint32_t)y * stride;
+		struct like l = like_what(sent, row - stride, row, r->w);
 
-		for (int32_t x = 1; x < r->w; x += 2)
-			like += ((row[x] == row[x - 1]) & (row[x] == above[x])) | (row[x] == sent[x]);
+		like += like_odd((l.left & l.above) | l.base);
 		looked += r->w / 2;
 	}
 	return like * 3 < looked;
@@ -294,7 +358,7 @@ static enum tile_mode op_tile(void *arg)
 	uint32_t tile = d->row * d->cols + d->col, one[TILE * TILE], *px = one, stride = TILE;
 	struct rect r = tile_rect(d, d->row, d->col);
 
-	/* op_row has seen that it differs, in this slice or in one before. */
+	/* It was seen to differ, in this slice or in one before. */
 	if (!(e->flags[tile] & LOOK))
 		return TILE_SAME;
 	e->flags[tile] &= (uint8_t)~LOOK;
@@ -302,8 +366,7 @@ static enum tile_mode op_tile(void *arg)
 		px = e->u.text.px + r.x;
 		stride = PX_WIDE;
 	}
-	for (int32_t y = 0; y < r.h; y++)
-		picture_read(&e->cur, (uint32_t)r.x, (uint32_t)(r.y + y), (uint32_t)r.w, px + (uint32_t)y * stride);
+	picture_read_rect(&e->cur, (uint32_t)r.x, (uint32_t)r.y, (uint32_t)r.w, (uint32_t)r.h, px, stride);
 	if (background_equals(d, tile, px, stride, (uint32_t)r.w, (uint32_t)r.h))
 		return TILE_BACKGROUND;
 	if (is_solid(&r, px, stride))
@@ -317,12 +380,13 @@ static bool op_row(void *arg)
 	uint32_t row = e->d.row;
 	bool any = false;
 
+	/* In the fast mode what was seen after the copies counts, unless text has come since. */
+	if (e->d.mode == MODE_FAST && !e->plan[0].used && !e->plan[1].used)
+		return next_run(e, row, 0).count;
 	for (struct run r = next_run(e, row, 0); r.count; r = next_run(e, row, r.first + r.count)) {
 		uint64_t differ = run_differs(e, row, &r);
 
-		for (uint32_t c = r.first; c < r.first + r.count; c++)
-			if (!(differ >> (c - r.first) & 1))
-				e->flags[row * e->d.cols + c] &= (uint8_t)~LOOK;
+		mark_run(e, row, &r, differ);
 		any |= differ != 0;
 	}
 	return any;

@@ -24,7 +24,10 @@ int dense_enc_reset_begin(struct dense_enc *e, enum dense_mode mode, uint32_t *s
 			  uint32_t height);
 
 /** Where the picture is read from now on. */
-void dense_enc_source(struct dense_enc *e, const struct scanout *cur);
+static inline void dense_enc_source(struct dense_enc *e, const struct scanout *cur)
+{
+	e->cur = *cur;
+}
 
 /** Begins a datagram in out, which has room for cap >= DENSE_CAP_MIN bytes and stays the encoder's until dense_enc_end. */
 void dense_enc_begin(struct dense_enc *e, uint8_t *out, size_t cap);

@@ -204,7 +204,7 @@ struct glyph_grid {
 	uint16_t chain[GLYPH_IDS], bucket[GLYPH_BUCKETS];       /* by hash */
 	uint32_t hash[GLYPH_IDS];
 	uint16_t after_two[GLYPH_TWO], after_four[GLYPH_FOUR];  /* what came after the two, the four, to the left last time */
-	uint32_t px[GLYPH_ROOM];
+	uint32_t px[GLYPH_ROOM] __attribute__((aligned(16)));
 };
 
 struct glyphs {
@@ -220,7 +220,7 @@ struct glyphs {
 #define FAST_TABLE 8192
 
 struct fast {
-	uint16_t piece[3][64];                /* is a row of a tile as above, as before, a texture? By what the one above was */
+	uint16_t piece[3][64];                /* what a row of a tile is: as the one above was? by that */
 	uint16_t guess[128 + 5], run[2][TILE];
 	unsigned hit;                         /* whether what stood in such a place did again, of the last three times */
 	uint32_t table[FAST_TABLE];           /* what stood where the neighbours were so */

@@ -72,7 +72,7 @@ static struct room room_for(uint32_t width, uint32_t height)
 	uint32_t tiles = ((width + TILE - 1) / TILE) * ((height + TILE - 1) / TILE);
 	struct room r;
 
-	r.sent = (sizeof(struct dense_enc) + 7) & ~(size_t)7;
+	r.sent = (sizeof(struct dense_enc) + 15) & ~(size_t)15; /* for vectors */
 	r.flags = r.sent + (size_t)width * height * 4;
 	r.end = r.flags + tiles;
 	return r;

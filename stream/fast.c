@@ -3,6 +3,7 @@
 
 #include "stream/fast.h"
 #include "stream/glyphs.h"
+#include "stream/like.h"
 #include "stream/picture.h"
 #include "stream/pixels.h"
 #include "stream/texture.h"
@@ -150,26 +151,19 @@ static inline uint32_t least_for(int32_t bits, int32_t n)
 
 static const uint32_t black[TILE + 2]; /* above the picture */
 
-/* The piece's pixels that are neither all as above nor all as before. */
-TWICE void code_mixed(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
+/* Pixels that are neither all as above nor all as before; they go to row, where what was before stands. */
+TWICE void code_mixed(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
 		      uint32_t start, const bool decode)
 {
-	uint32_t up[TILE + 2], now[TILE + 1], not = NO_PX;
-	bool first = !d->px.x;
+	uint32_t not = NO_PX;
 	int32_t sure = 0; /* so many may be coded before what they took is looked at */
 
-	/* Left of the picture stands what is above the first pixel. */
-	memcpy(up + 1, above, ((size_t)n + 1) * sizeof(*up));
-	up[0] = first ? above[0] : above[-1];
-	now[0] = first ? above[0] : sent[-1];
 	for (int32_t i = 0; i < n;) {
-		uint32_t *row = now + 1 + i;
-
 		if (!sure) {
 			int32_t left = slack + i * 24 - (int32_t)(rc_bits(&d->rc) - start);
 
 			if (left < REPEAT_MIN) {
-				*row = rc_raw(&d->rc, decode ? 0 : px[i], 24);
+				row[i] = rc_raw(&d->rc, decode ? 0 : px[i], 24);
 				i++;
 				continue;
 			}
@@ -177,83 +171,109 @@ TWICE void code_mixed(struct dense *d, uint32_t *sent, const uint32_t *above, co
 			d->rc.least = left < REPEAT_SURE ? least_for(left - REPEAT_MORE, 3) : RC_LEAST;
 		}
 		sure--;
-		if (not == NO_PX && is_flat(row, up + 1 + i)) {
-			i += run(d, row, decode ? NULL : px + i, n - i, decode);
-			not = now[i];
+		if (not == NO_PX && is_flat(row + i, above + i)) {
+			i += run(d, row + i, decode ? NULL : px + i, n - i, decode);
+			not = row[i - 1];
 			continue;
 		}
-		*row = repeat(d, row, up + 1 + i, sent[i], decode ? 0 : px[i], not, decode);
+		row[i] = repeat(d, row + i, above + i, row[i], decode ? 0 : px[i], not, decode);
 		not = NO_PX;
 		i++;
 	}
+}
+
+/* At the picture's left edge, where what is above the first pixel stands left of it. */
+static __attribute__((noinline)) void code_mixed_first(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px,
+						       int32_t n, int32_t slack, uint32_t start)
+{
+	uint32_t up[TILE + 2], now[TILE + 1];
+
+	memcpy(up + 1, above, ((size_t)n + 1) * sizeof(*up));
+	memcpy(now + 1, sent, (size_t)n * sizeof(*now));
+	up[0] = now[0] = above[0];
+	if (px)
+		code_mixed(d, now + 1, up + 1, px, n, slack, start, false);
+	else
+		code_mixed(d, now + 1, up + 1, NULL, n, slack, start, true);
 	memcpy(sent, now + 1, (size_t)n * sizeof(*sent));
 }
 
 #define STRETCH 3 /* of every second pixel */
 
 /* There is a stretch of pixels that are as none beside them, and not as before. */
-static bool is_texture(const uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n)
+static inline bool is_texture(const struct like *like, int32_t n)
 {
-	unsigned stretch = 0;
+	uint32_t unlike = ~(like->above | like->base | like->left) & 0xaaaaaaaa & ((1u << n) - 1);
 
-	for (int32_t i = 1; i < n && stretch < STRETCH; i += 2)
-		stretch = ((px[i] != px[i - 1]) & (px[i] != above[i]) & (px[i] != sent[i])) ? stretch + 1 : 0;
-	return stretch == STRETCH;
+	return unlike & unlike << 2 & unlike << 4;
 }
 
-/* n pixels of one tile's row. Returns the slack that is left. */
-TWICE int32_t code_piece(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
-			 const bool decode)
+_Static_assert(STRETCH == 3, "the shifts above");
+
+static inline void copy_row(uint32_t *to, const uint32_t *px, int32_t n)
+{
+	if (n == TILE)
+		memcpy(to, px, TILE * sizeof(*to));
+	else
+		memcpy(to, px, (size_t)n * sizeof(*to));
+}
+
+/* What a piece is: as the one above it was, if that fits. */
+static inline enum piece kind_of(const struct like *like, int32_t n, enum piece was, bool literal)
+{
+	uint32_t all = (1u << n) - 1;
+
+	if (like->above == all || like->base == all)
+		return like->above != all || (was == PIECE_BASE && like->base == all) ? PIECE_BASE : PIECE_ABOVE;
+	return !literal && is_texture(like, n) ? PIECE_TEXTURE : PIECE_MIXED;
+}
+
+/* Mostly it is what the one above was; else it is one of the three others. */
+TWICE enum piece code_kind(struct dense *d, unsigned context, enum piece was, enum piece kind, const bool decode)
 {
 	struct fast *f = &d->fast;
-	uint8_t *kind = &f->kind[d->px.x / TILE];
-	unsigned context = kind[0] | (unsigned)kind[1] << 2 | (unsigned)d->px.literal << 4;
-	bool as_above = !decode && pixels_equal(px, above, (uint32_t)n),
-	     as_base = !decode && !as_above && pixels_equal(px, sent, (uint32_t)n);
-	uint32_t start = rc_bits(&d->rc);
+	enum piece first = was == PIECE_ABOVE ? PIECE_BASE : PIECE_ABOVE;
+	enum piece second = was == PIECE_ABOVE || was == PIECE_BASE ? PIECE_TEXTURE : PIECE_BASE;
+	enum piece third = was == PIECE_MIXED ? PIECE_TEXTURE : PIECE_MIXED;
 
-	*kind = PIECE_MIXED;
-	if (slack >= FLAGS_MIN) {
-		d->rc.least = least_for(slack / 4, 3);
-		if (fast_bit(&d->rc, &f->piece[0][context], as_above, decode)) {
-			memcpy(sent, above, (size_t)n * sizeof(*sent));
-			*kind = PIECE_ABOVE;
-		} else if (fast_bit(&d->rc, &f->piece[1][context], as_base, decode)) {
-			*kind = PIECE_BASE;
-		} else if (fast_bit(&d->rc, &f->piece[2][context], !decode && !d->px.literal && is_texture(sent, above, px, n),
-				    decode)) {
-			texture_code(d, sent, above, px, (uint32_t)n, !d->px.x, (uint32_t)d->px.x / TILE);
-			*kind = PIECE_TEXTURE;
-		}
-	}
-	if (*kind == PIECE_MIXED)
-		code_mixed(d, sent, above, px, n, slack, start, decode);
-	d->rc.least = RC_LEAST;
-	return slack + n * 24 - (int32_t)(rc_bits(&d->rc) - start);
+	if (fast_bit(&d->rc, &f->piece[0][context], kind == was, decode))
+		return was;
+	if (fast_bit(&d->rc, &f->piece[1][context], kind == first, decode))
+		return first;
+	return fast_bit(&d->rc, &f->piece[2][context], kind == second, decode) ? second : third;
 }
 
-/* The next piece: the pixels of a row that are in one tile. */
-TWICE void next_piece(struct dense *d, const uint32_t *px, const bool decode)
+/* n pixels of one tile's row. start: rc_bits. Returns what it is then. */
+TWICE uint32_t code_piece(struct dense *d, uint32_t *sent, const uint32_t *above, const uint32_t *px, int32_t n, int32_t slack,
+			  uint32_t start, const bool decode)
 {
-	struct pixels *p = &d->px;
-	int32_t n = p->region.x + p->region.w - p->x, col = p->x / TILE;
-	uint32_t *sent = d->sent + (size_t)p->y * d->width + (uint32_t)p->x;
-	const uint32_t *above = p->y ? sent - d->width : black + 1;
+	uint8_t *kind = &d->fast.kind[d->px.x / TILE];
+	unsigned context = kind[0] | (unsigned)kind[1] << 2 | (unsigned)d->px.literal << 4;
+	enum piece now = PIECE_MIXED, was = kind[0];
 
-	n = n < TILE ? n : TILE;
-	if (p->texture) {
-		texture_code(d, sent, above, px, (uint32_t)n, !p->x, (uint32_t)col);
-	} else {
-		int16_t *tile_slack = &p->slack[p->literal ? 0 : col];
-		int32_t slack = *tile_slack < UNIT_SLACK / 2 ? *tile_slack : UNIT_SLACK / 2;
+	if (slack >= FLAGS_MIN) {
+		if (!decode) {
+			struct like like = like_what(sent, above, px, n);
 
-		*tile_slack = (int16_t)(*tile_slack + code_piece(d, sent, above, px, n, slack, decode) - slack);
+			now = kind_of(&like, n, was, d->px.literal);
+		}
+		d->rc.least = least_for(slack / 4, 3);
+		now = code_kind(d, context, was, now, decode);
 	}
-	p->x += n;
-	if (p->x < p->region.x + p->region.w)
-		return;
-	p->x = p->region.x;
-	p->y++;
+	*kind = (uint8_t)now;
+	switch (now) {
+	case PIECE_ABOVE: copy_row(sent, above, n); break;
+	case PIECE_BASE: break;
+	case PIECE_TEXTURE: texture_code(d, sent, above, px, (uint32_t)n, !d->px.x, (uint32_t)d->px.x / TILE); break;
+	case PIECE_MIXED:
+		if (d->px.x)
+			code_mixed(d, sent, above, px, n, slack, start, decode);
+		else
+			code_mixed_first(d, sent, above, px, n, slack, start);
+		break;
+	}
+	d->rc.least = RC_LEAST;
+	return rc_bits(&d->rc);
 }
 
 #define STEP_PIECES 32 /* in a unit, at most: they may be all as above */
@@ -261,18 +281,50 @@ TWICE void next_piece(struct dense *d, const uint32_t *px, const bool decode)
 
 _Static_assert(TEXTURE_BITS *TILE < PIECE_BITS + 32, "a piece's bits, those that are taken back included");
 
-TWICE bool step(struct dense *d, const uint32_t *px, uint32_t stride, const bool decode)
+/* Codes the next pieces, each the pixels of a row that are in one tile. */
+TWICE bool step(struct dense *d, const uint32_t *px, uint32_t stride, const bool decode, const bool texture)
 {
 	struct pixels *p = &d->px;
-	int32_t end = p->region.y + p->region.h;
-	uint32_t start = rc_bits(&d->rc);
+	int32_t end = p->region.y + p->region.h, right = p->region.x + p->region.w;
+	uint32_t *sent = d->sent + (size_t)p->y * d->width + (uint32_t)p->x;
+	uint32_t start = texture ? d->rc.raw_bits : rc_bits(&d->rc), bits = start; /* textures have only raw ones */
 
-	for (unsigned i = 0; i < STEP_PIECES && p->y < end && rc_bits(&d->rc) - start + PIECE_BITS < FAST_UNIT_BITS; i++)
-		next_piece(d, decode ? NULL : px + (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x), decode);
+	if (!decode)
+		px += (size_t)(p->y - p->region.y) * stride + (uint32_t)(p->x - p->region.x);
+	for (unsigned i = 0; i < STEP_PIECES && p->y < end && bits - start + PIECE_BITS < FAST_UNIT_BITS; i++) {
+		int32_t n = right - p->x < TILE ? right - p->x : TILE, col = p->x / TILE;
+		const uint32_t *above = p->y ? sent - d->width : black + 1;
+
+		if (texture) {
+			texture_code(d, sent, above, px, (uint32_t)n, !p->x, (uint32_t)col);
+			bits = d->rc.raw_bits;
+		} else {
+			int16_t *tile_slack = &p->slack[p->literal ? 0 : col];
+			int32_t slack = *tile_slack < UNIT_SLACK / 2 ? *tile_slack : UNIT_SLACK / 2;
+
+			uint32_t spent = code_piece(d, sent, above, px, n, slack, bits, decode) - bits;
+
+			*tile_slack = (int16_t)(*tile_slack + n * 24 - (int32_t)spent);
+			bits += spent;
+		}
+		p->x += n;
+		sent += n;
+		px = decode ? NULL : px + n;
+		if (p->x < right)
+			continue;
+		p->x = p->region.x;
+		p->y++;
+		sent += d->width - (uint32_t)p->region.w;
+		px = decode ? NULL : px + stride - (uint32_t)p->region.w;
+	}
 	return p->y < end;
 }
 
 bool fast_step(struct dense *d, const uint32_t *px, uint32_t stride)
 {
-	return d->rc.decode ? step(d, px, stride, true) : step(d, px, stride, false);
+	bool texture = d->px.texture;
+
+	if (d->rc.decode)
+		return texture ? step(d, NULL, 0, true, true) : step(d, NULL, 0, true, false);
+	return texture ? step(d, px, stride, false, true) : step(d, px, stride, false, false);
 }

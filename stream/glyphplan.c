@@ -57,26 +57,17 @@ static bool taken(const struct dense_enc *e, unsigned g, uint32_t x, uint32_t y)
 	return false;
 }
 
-static void read_cell(const struct dense_enc *e, unsigned cw, unsigned ch, uint32_t x, uint32_t y, uint32_t *px)
+static inline __attribute__((always_inline)) uint32_t hash_32(const struct scanout *so, const unsigned cw, unsigned ch, uint32_t x,
+							      uint32_t y)
 {
-	do
-		picture_read(&e->cur, x, y++, cw, px);
-	while (px += cw, --ch);
-}
+	uint64_t stride = so->stride;
+	const uint8_t *row = (const uint8_t *)(uintptr_t)so->base + y * stride + x * 4;
+	px4 h = { 0 };
 
-static inline uint64_t hash_32(const struct scanout *so, const unsigned cw, unsigned ch, uint32_t x, uint32_t y)
-{
-	const volatile uint8_t *row = so->base + (uint64_t)(y + 1) * so->stride + x * 4;
-	uint64_t h = 0;
-
-	for (unsigned r = 1; r < ch; r += 2, row += 2 * (size_t)so->stride) {
-#pragma GCC unroll 8
-		for (unsigned i = 0; i + 2 <= cw; i += 2)
-			h = glyphs_mix(h, picture_two(row + 4 * i));
-		if (cw & 1)
-			h = glyphs_mix(h, picture_one(row + 4 * (cw - 1)));
-	}
-	return h;
+	for (; ch; ch--, row += stride)
+		h = glyphs_mix(h, row, cw, px4_all(0xffffff));
+	__asm__ volatile("" ::: "memory");
+	return glyphs_hash_end(h);
 }
 
 /* What stands in a cell, as glyphs_hash sees it. */
@@ -85,16 +76,16 @@ static uint32_t hash_of(const struct dense_enc *e, unsigned cw, unsigned ch, uin
 	uint32_t px[CELL_MAX_W * CELL_MAX_H];
 
 	if (e->cur.bpp != 32) {
-		read_cell(e, cw, ch, x, y, px);
+		picture_read_rect(&e->cur, x, y, cw, ch, px, cw);
 		return glyphs_hash(px, cw, ch);
 	}
 	switch (cw) {
-	case 6: return glyphs_hash_end(hash_32(&e->cur, 6, ch, x, y));
-	case 7: return glyphs_hash_end(hash_32(&e->cur, 7, ch, x, y));
-	case 8: return glyphs_hash_end(hash_32(&e->cur, 8, ch, x, y));
-	case 9: return glyphs_hash_end(hash_32(&e->cur, 9, ch, x, y));
-	case 10: return glyphs_hash_end(hash_32(&e->cur, 10, ch, x, y));
-	default: return glyphs_hash_end(hash_32(&e->cur, cw, ch, x, y));
+	case 6: return hash_32(&e->cur, 6, ch, x, y);
+	case 7: return hash_32(&e->cur, 7, ch, x, y);
+	case 8: return hash_32(&e->cur, 8, ch, x, y);
+	case 9: return hash_32(&e->cur, 9, ch, x, y);
+	case 10: return hash_32(&e->cur, 10, ch, x, y);
+	default: return hash_32(&e->cur, cw, ch, x, y);
 	}
 }
 
@@ -108,14 +99,21 @@ static unsigned find(const struct dense_enc *e, const struct glyph_grid *g, uint
 	return id;
 }
 
-/* A glyph stands on a ground, of which there is much, and in its corner. */
-static bool is_glyph(const uint32_t *px, unsigned area)
+/* How many pixels are as the first one. */
+static unsigned ground_of(const uint32_t *px, unsigned area)
 {
-	unsigned ground = 0;
+	const px4 first = px4_all(px[0]);
+	px4 ground = { 0 };
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < area; i++)
-		ground += px[i] == px[0];
-	return ground * 3 > area;
+	for (; i + 4 <= area; i += 4)
+		ground -= (px4)(px4_load(px + i) == first);
+
+	unsigned n = ground[0] + ground[1] + ground[2] + ground[3];
+
+	for (; i < area; i++)
+		n += px[i] == px[0];
+	return n;
 }
 
 struct count {
@@ -127,7 +125,7 @@ static unsigned look_at(struct dense_enc *e, const struct shape *s, unsigned g, 
 {
 	const struct glyph_grid *grid = &e->d.fast.glyphs.grid[g];
 	uint32_t px[CELL_MAX_W * CELL_MAX_H], hash = hash_of(e, s->cw, s->ch, x, y);
-	unsigned area = s->cw * s->ch, i = 1, id = e->plan[g].fresh ? GLYPH_NEW : find(e, grid, x, y, hash);
+	unsigned area = s->cw * s->ch, ground, id = e->plan[g].fresh ? GLYPH_NEW : find(e, grid, x, y, hash);
 
 	if (id != GLYPH_NEW) {
 		n->changed += !grid->solid[id];
@@ -135,10 +133,9 @@ static unsigned look_at(struct dense_enc *e, const struct shape *s, unsigned g, 
 		n->solid += grid->solid[id];
 		return id;
 	}
-	read_cell(e, s->cw, s->ch, x, y, px);
-	while (i < area && px[i] == px[0])
-		i++;
-	if (i == area) {
+	picture_read_rect(&e->cur, x, y, s->cw, s->ch, px, s->cw);
+	ground = ground_of(px, area);
+	if (ground == area) {
 		n->solid++;
 		return GLYPH_NEW;
 	}
@@ -148,7 +145,8 @@ static unsigned look_at(struct dense_enc *e, const struct shape *s, unsigned g, 
 		return GLYPH_NEW;
 	}
 	e->u.text.seen[hash >> 21] = hash;
-	return is_glyph(px, area) ? GLYPH_NEW : GLYPH_LEAVE;
+	/* A glyph stands on a ground, of which there is much, and in its corner. */
+	return ground * 3 > area ? GLYPH_NEW : GLYPH_LEAVE;
 }
 
 static bool is_text(const struct dense_enc *e, unsigned g, const struct count *n)
@@ -160,6 +158,14 @@ static bool is_text(const struct dense_enc *e, unsigned g, const struct count *n
 	if (n->known * 2 >= n->changed)
 		return true;
 	return e->d.fast.glyphs.grid[g].count >= YOUNG && e->known[g] >= 128 && n->changed <= FEW_CELLS && e->diffs <= FEW_TILES;
+}
+
+/* It will not be, whatever the cells that are left in the row are. */
+static bool is_hopeless(const struct dense_enc *e, unsigned g, const struct count *n, unsigned left)
+{
+	if (e->plan[g].fresh)
+		return n->known * 3 + left * 2 < n->changed;
+	return n->known * 2 + left < n->changed && n->changed > FEW_CELLS;
 }
 
 /* Cells between those that changed, so that what stands to the left of a glyph is what it was when the same was read before. */
@@ -206,6 +212,8 @@ static bool look_at_row(struct dense_enc *e, const struct shape *s, struct glyph
 		symbol[c - line->first] = (uint16_t)look_at(e, s, p->g, x, y, &n);
 		line->last = (uint16_t)c;
 		next = c + 1;
+		if (is_hopeless(e, p->g, &n, s->cols - next))
+			return false;
 	}
 	return is_text(e, p->g, &n);
 }

@@ -44,19 +44,10 @@ static void dict_begin(struct glyph_grid *g)
 
 uint32_t glyphs_hash(const uint32_t *px, unsigned cw, unsigned ch)
 {
-	uint64_t h = 0, two;
+	px4 h = { 0 };
 
-	for (unsigned y = 1; y < ch; y += 2) {
-		const uint32_t *row = px + (size_t)y * cw;
-		unsigned x = 0;
-
-		for (; x + 2 <= cw; x += 2) {
-			memcpy(&two, row + x, sizeof(two));
-			h = glyphs_mix(h, two);
-		}
-		if (x < cw)
-			h = glyphs_mix(h, row[x]);
-	}
+	for (unsigned y = 0; y < ch; y++)
+		h = glyphs_mix(h, px + (size_t)y * cw, cw, px4_all(~0u));
 	return glyphs_hash_end(h);
 }
 
@@ -106,11 +97,11 @@ static unsigned take_id(struct glyph_grid *g)
 static inline void take(uint32_t *to, uint32_t to_stride, const uint32_t *px, uint32_t stride, const unsigned cw, unsigned ch)
 {
 	for (; ch; ch--, to += to_stride, px += stride) {
-#pragma GCC unroll 6
-		for (unsigned x = 0; x + 2 <= cw; x += 2)
-			memcpy(to + x, px + x, 2 * sizeof(*to));
-		if (cw & 1)
-			to[cw - 1] = px[cw - 1];
+#pragma GCC unroll 4
+		for (unsigned x = 0; x + 4 <= cw; x += 4)
+			px4_store(to + x, px4_load(px + x));
+		if (cw % 4)
+			px4_store(to + cw - 4, px4_load(px + cw - 4));
 	}
 }
 

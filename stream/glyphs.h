@@ -23,16 +23,28 @@ void glyphs_unit(struct dense *d, const struct round_ops *ops, void *e);
 /** A hash of a cell's pixels, which lie row by row without gaps; never 0. */
 uint32_t glyphs_hash(const uint32_t *px, unsigned cw, unsigned ch);
 
-/** What it consists of: every second row, from the second on, two pixels at a time and then one; it begins with 0. */
-static inline uint64_t glyphs_mix(uint64_t h, uint64_t px)
+/** What it consists of: row by row, cw >= CELL_MIN_W pixels, less what mask has not. It begins with 0. */
+static inline __attribute__((always_inline)) px4 glyphs_mix(px4 h, const void *row, const unsigned cw, px4 mask)
 {
-	h ^= px;
-	return (h << 29 | h >> 35) * 0x9e3779b97f4a7c15u;
+	const uint8_t *px = row;
+	unsigned i = 0;
+
+	/* Eight at a time: of a pixel's byte that is nothing, nothing is left by the shift. */
+#pragma GCC unroll 2
+	for (; i + 8 <= cw; i += 8)
+		h = ((h << 5) + h) ^ (px4_load(px + 4 * i) & mask) ^ (px4_load(px + 4 * i + 16) << 8);
+	if (i + 4 <= cw) {
+		h = ((h << 5) + h) ^ (px4_load(px + 4 * i) & mask);
+		i += 4;
+	}
+	if (i < cw)
+		h = ((h << 5) + h) ^ (px4_load(px + 4 * cw - 16) & mask);
+	return h;
 }
 
-static inline uint32_t glyphs_hash_end(uint64_t h)
+static inline uint32_t glyphs_hash_end(px4 h)
 {
-	return (uint32_t)(h >> 32) | 1;
+	return ((h[0] * 0x9e3779b1u + h[1]) * 0x9e3779b1u + (h[2] * 0x85ebca6bu + h[3]) * 0xc2b2ae35u) * 0x27d4eb2fu | 1;
 }
 
 /** The first number that has this hash, and the next one after another; GLYPH_NEW: none. */

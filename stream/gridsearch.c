@@ -3,11 +3,10 @@
 
 #include "stream/gridsearch.h"
 
-#define MULTIPLY_ROW 0x9e3779b1u
 #define MULTIPLY_COL 0x85ebca6bu
 #define GRID_MIN_REPEATS 60
 #define GRID_MIN_KINDS 8
-#define FAST_TRIES 8 /* sizes and places of rows */
+#define FAST_TRIES 6 /* sizes and places of rows */
 
 /* What a cell costs, in 1/1024 bit: the background alone, one seen before, a new one. */
 #define COST_SOLID 307
@@ -70,22 +69,39 @@ void gridsearch_begin(struct dense_enc *e)
 		s->inverse[i] = p;
 }
 
+/* How often the colour changes along n pixels. */
+static unsigned changes_along(const uint32_t *px, int32_t n)
+{
+	px4 same = { 0 };
+	int32_t x = 1;
+
+	for (; x + 4 <= n; x += 4)
+		same += (px4)(px4_load(px + x) == px4_load(px + x - 1));
+
+	unsigned changes = (unsigned)(x - 1) + same[0] + same[1] + same[2] + same[3];
+
+	for (; x < n; x++)
+		changes += px[x] != px[x - 1];
+	return changes;
+}
+
 /* Counts changes of colour in some lines of the crop: downwards by column, across by line. Where there is no ink there are none. */
 static void count_ink(struct dense_enc *e)
 {
 	struct gridsearch *s = &e->u.grid;
 	uint32_t px[2][CROP_W];
 
+	memset(px, 0, sizeof(px));
 	for (unsigned i = 0; i < 32 && s->line < (unsigned)s->crop.h; i++, s->line++) {
-		uint32_t *row = px[i & 1], *above = px[~i & 1];
-		unsigned n = 0;
+		const uint32_t *row = px[i & 1], *above = px[~i & 1];
 
-		picture_read(&e->cur, (uint32_t)s->crop.x, (uint32_t)s->crop.y + s->line, (uint32_t)s->crop.w, row);
-		for (int32_t x = 0; i && x < s->crop.w; x++)
-			s->ink_x[x] = (uint16_t)(s->ink_x[x] + (row[x] != above[x]));
-		for (int32_t x = 1; x < s->crop.w; x++)
-			n += row[x] != row[x - 1];
-		s->ink_y[s->line] = (uint16_t)n;
+		picture_read(&e->cur, (uint32_t)s->crop.x, (uint32_t)s->crop.y + s->line, (uint32_t)s->crop.w, px[i & 1]);
+		for (int32_t x = 0; i && x < CROP_W; x += 4) {
+			px4 same = px4_load(row + x) == px4_load(above + x);
+
+			px4_store(s->ink_x + x, px4_load(s->ink_x + x) + same + px4_all(1));
+		}
+		s->ink_y[s->line] = changes_along(row, s->crop.w);
 	}
 }
 
@@ -120,7 +136,7 @@ static unsigned all_cuts(struct grid_axis *axis, unsigned min, unsigned max)
  * Text leaves gaps at every cell's edge, so that ink folded by a cell's size is thin somewhere. Finds the sizes and places of
  * cuts along one axis.
  */
-static unsigned find_cuts(struct grid_axis *axis, const uint16_t *ink, unsigned length, unsigned min, unsigned max)
+static unsigned find_cuts(struct grid_axis *axis, const uint32_t *ink, unsigned length, unsigned min, unsigned max)
 {
 	unsigned n = 0;
 
@@ -155,36 +171,46 @@ static unsigned find_cuts(struct grid_axis *axis, const uint16_t *ink, unsigned 
 	return n;
 }
 
+/* The hash of a column of a cell, pixel by pixel downwards. */
+static inline px4 add_px(px4 column, px4 px)
+{
+	return ((column << 5) + column) ^ px;
+}
+
 /* Sums of the columns' hashes for the next row of cells of height s->ch from s->oy on; false: there is none. */
 static bool add_up(struct dense_enc *e)
 {
 	struct gridsearch *s = &e->u.grid;
-	uint32_t px[CROP_W], column[CROP_W], *sum = s->sum[s->sums], p = 1;
+	uint32_t px[CROP_W], *sum = s->sum[s->sums], p = 1;
+	px4 column[CROP_W / 4];
 	int32_t y = (int32_t)(s->oy + s->sums * s->ch);
 
 	if (y + (int32_t)s->ch > s->crop.h)
 		return false;
-	memset(column, 0, sizeof(column));
+	memset(px, 0, sizeof(px));
+	for (unsigned i = 0; i < CROP_W / 4; i++)
+		column[i] = px4_all(1);
 	for (unsigned r = 0; r < s->ch; r++) {
 		picture_read(&e->cur, (uint32_t)s->crop.x, (uint32_t)(s->crop.y + y) + r, (uint32_t)s->crop.w, px);
-		for (int32_t x = 0; x < s->crop.w; x++)
-			column[x] = column[x] * MULTIPLY_ROW + px[x] + 1;
+		for (unsigned i = 0; i < CROP_W / 4; i++)
+			column[i] = add_px(column[i], px4_load(px + 4 * i));
 	}
 	sum[0] = 0;
 	for (int32_t x = 0; x < s->crop.w; x++, p *= MULTIPLY_COL)
-		sum[x + 1] = sum[x] + column[x] * p;
+		sum[x + 1] = sum[x] + column[x / 4][x % 4] * p;
 	s->sums++;
 	return true;
 }
 
 static uint32_t solid_hash(const struct gridsearch *s)
 {
-	uint32_t column = 0, h = 0, p = 1;
+	px4 column = px4_all(1);
+	uint32_t h = 0, p = 1;
 
 	for (unsigned r = 0; r < s->ch; r++)
-		column = column * MULTIPLY_ROW + s->solid + 1;
+		column = add_px(column, px4_all(s->solid));
 	for (unsigned c = 0; c < s->cw; c++, p *= MULTIPLY_COL)
-		h += column * p;
+		h += column[0] * p;
 	return h;
 }
 

@@ -8,7 +8,7 @@
 
 static uint16_t squash_of[2 * LIMIT + 1]; /* 65536 / (1 + e^-(d / 170.6)) */
 static int16_t stretch_of[4096];	  /* its inverse, for the upper 12 bits of a probability */
-static uint16_t rate_of[256];		  /* 65536 / (n + 1.5) */
+uint16_t slot_rate[256];
 
 static inline uint32_t squash(int32_t d)
 {
@@ -20,7 +20,7 @@ void mix_init(void)
 	uint64_t e = 1u << 30; /* e^(-d / 170.6) in 1/2^30 */
 	int32_t d = -LIMIT;
 
-	if (rate_of[0]) /* made last, and by all alike */
+	if (slot_rate[0]) /* made last, and by all alike */
 		return;
 
 	for (int32_t i = 0; i <= LIMIT; i++) {
@@ -37,7 +37,7 @@ void mix_init(void)
 		stretch_of[p] = (int16_t)d;
 	}
 	for (uint32_t n = 256; n--;)
-		rate_of[n] = (uint16_t)(131072 / (2 * n + 3));
+		slot_rate[n] = (uint16_t)(131072 / (2 * n + 3));
 }
 
 void mix_clear_slots(struct slot *slot, unsigned n)
@@ -86,19 +86,6 @@ static inline struct slot *find(struct slot *table, uint32_t context)
 	}
 	*least = (struct slot){ .p1 = 32768, .check = check };
 	return least;
-}
-
-static inline void learn(struct slot *s, unsigned limit, int bit)
-{
-	uint32_t rate = rate_of[s->seen];
-
-	/* Rounded away from where it is, so that what never changes becomes certain. */
-	if (bit)
-		s->p1 = (uint16_t)(s->p1 + (((65535u - s->p1) * rate + 65535) >> 16));
-	else
-		s->p1 = (uint16_t)(s->p1 - ((s->p1 * rate + 65535) >> 16));
-	if (s->seen < limit)
-		s->seen++;
 }
 
 static inline int32_t bounded(int64_t sum)
@@ -178,17 +165,7 @@ int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *tab
 	at += part >> 6;
 	apm[at] = (uint16_t)(apm[at] + (target - apm[at]) / 64);
 	for (unsigned i = 0; i < rule->contexts; i++)
-		learn(q.slot[i], rule->limit, bit);
-	return bit;
-}
-
-int slot_bit(struct rangecoder *rc, struct slot *slot, unsigned limit, int bit)
-{
-	uint32_t p = slot->p1;
-
-	p = p < 16 ? 16 : p > 65520 ? 65520 : p;
-	bit = rc_bit(rc, bit, rc_bounded(rc, p));
-	learn(slot, limit, bit);
+		slot_learn(q.slot[i], rule->limit, bit);
 	return bit;
 }
 

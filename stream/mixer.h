@@ -56,8 +56,31 @@ void mix_clear_apm(uint16_t *apm, unsigned n);
 int mix_bit(struct rangecoder *rc, const struct mix_rule *rule, struct slot *table, const uint32_t *context, int32_t *a,
 	    int32_t *b, uint16_t *apm, int bit);
 
+extern uint16_t slot_rate[256]; /* 65536 / (n + 1.5) */
+
+/** What a slot learns of a bit. Rounded away from where it is, so that what never changes becomes certain. */
+static inline void slot_learn(struct slot *s, unsigned limit, int bit)
+{
+	uint32_t rate = slot_rate[s->seen];
+
+	if (bit)
+		s->p1 = (uint16_t)(s->p1 + (((65535u - s->p1) * rate + 65535) >> 16));
+	else
+		s->p1 = (uint16_t)(s->p1 - ((s->p1 * rate + 65535) >> 16));
+	if (s->seen < limit)
+		s->seen++;
+}
+
 /** Codes one bit with a slot of its own; limit as in a rule. */
-int slot_bit(struct rangecoder *rc, struct slot *slot, unsigned limit, int bit);
+static inline int slot_bit(struct rangecoder *rc, struct slot *slot, unsigned limit, int bit)
+{
+	uint32_t p = slot->p1;
+
+	p = p < 16 ? 16 : p > 65520 ? 65520 : p;
+	bit = rc_bit(rc, bit, rc_bounded(rc, p));
+	slot_learn(slot, limit, bit);
+	return bit;
+}
 
 /** Codes a number below 2^14 as an Exp-Golomb code with adaptive bits, in SLOT_NUMBER slots. */
 uint32_t slot_number(struct rangecoder *rc, struct slot *slot, uint32_t v);

@@ -28,13 +28,14 @@ static uint64_t two(const uint32_t *px)
 /* A feature's first pixels, which tell most places that have none. */
 static unsigned first_of(const uint32_t *px)
 {
-	return (unsigned)((two(px) ^ two(px + 2) * 5) * 0x9e3779b97f4a7c15u >> 54);
+	return (unsigned)((two(px) ^ two(px + 2) * 5) * 0x9e3779b97f4a7c15u >> 52);
 }
 
 static uint32_t feature(const uint32_t *px)
 {
 	uint64_t h = 0;
 
+#pragma GCC unroll 8
 	for (unsigned i = 0; i < FEATURE; i += 2)
 		h = (h ^ two(px + i)) * 0x9e3779b97f4a7c15u;
 	return (uint32_t)(h >> 32) | 1;
@@ -56,22 +57,33 @@ void movesearch_begin(struct dense_enc *e)
 	memset(s->vote, 0, sizeof(s->vote));
 }
 
+/* Bit i: of 16 pixels, the one i is as the one to its left. */
+static inline unsigned same_as_left(const uint32_t *px)
+{
+	unsigned same = 0;
+
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < 16; i += 4)
+		same |= px4_same(px4_load(px + i), px4_load(px + i - 1)) << i;
+	return same;
+}
+
 /* -------- which vectors */
 
 /* The first feature of each of a tile's rows. */
 static void probe_tile(struct dense_enc *e, uint32_t tile)
 {
 	struct movesearch *s = &e->u.moves;
-	uint32_t x0 = tile % e->d.cols * TILE, y0 = tile / e->d.cols * TILE, px[1 + TILE + FEATURE];
+	uint32_t x0 = tile % e->d.cols * TILE, y0 = tile / e->d.cols * TILE, px[1 + TILE + FEATURE] = { 0 };
 	uint32_t from = x0 ? x0 - 1 : 0, n = e->d.width - from < TILE + FEATURE ? e->d.width - from : TILE + FEATURE;
 
 	for (uint32_t y = y0; y < y0 + TILE && y < e->d.height; y++) {
-		uint32_t x = 1;
-
 		picture_read(&e->cur, from, y, n, px);
-		while (x <= TILE && x + FEATURE - 1 <= n && px[x] == px[x - 1])
-			x++;
-		if (x > TILE || x + FEATURE - 1 > n)
+
+		unsigned changes = ~same_as_left(px + 1) & 0xffff;
+		uint32_t x = changes ? 1 + (uint32_t)__builtin_ctz(changes) : n;
+
+		if (x + FEATURE - 1 > n)
 			continue;
 		uint32_t h = feature(px + x - 1), at = h >> 8 & (MOVE_PROBES - 1);
 
@@ -113,28 +125,31 @@ static bool step_probe(struct dense_enc *e)
 	return s->tile < end;
 }
 
+/* A change of colour at row[x]: whether a feature that is looked for begins there. */
+static inline __attribute__((always_inline)) void scan_at(struct movesearch *s, const uint32_t *row, int32_t x, int32_t y)
+{
+	if (!s->first[first_of(row + x - 1)])
+		return;
+	uint32_t h = feature(row + x - 1), at = h >> 8 & (MOVE_PROBES - 1);
+
+	if (s->probe[at].hash == h)
+		votes_add(s->vote, MOVE_VOTES, x - s->probe[at].x, y - s->probe[at].y);
+}
+
 /* Looks a row of the picture sent through for features. */
 static void scan_row(struct dense_enc *e, int32_t y)
 {
 	struct movesearch *s = &e->u.moves;
 	const uint32_t *row = e->d.sent + (size_t)y * e->d.width;
-	int32_t end = e->bounds.x + e->bounds.w;
+	int32_t end = e->bounds.x + e->bounds.w, x = e->bounds.x + 1;
 
 	end = end + FEATURE - 1 < (int32_t)e->d.width ? end : (int32_t)e->d.width - FEATURE + 1;
-	for (int32_t x = e->bounds.x + 1; x < end; x++) {
-		uint64_t here = two(row + x);
-
-		if (here == two(row + x - 1)) {
-			x++;
-			continue;
-		}
-		if ((uint32_t)here == row[x - 1] || !s->first[first_of(row + x - 1)])
-			continue;
-		uint32_t h = feature(row + x - 1), at = h >> 8 & (MOVE_PROBES - 1);
-
-		if (s->probe[at].hash == h)
-			votes_add(s->vote, MOVE_VOTES, x - s->probe[at].x, y - s->probe[at].y);
-	}
+	for (; x + 16 <= end; x += 16)
+		for (unsigned changes = ~same_as_left(row + x) & 0xffff; changes; changes &= changes - 1)
+			scan_at(s, row, x + __builtin_ctz(changes), y);
+	for (; x < end; x++)
+		if (row[x] != row[x - 1])
+			scan_at(s, row, x, y);
 }
 
 /* Those with most votes. */
@@ -282,20 +297,22 @@ static int32_t line_gain(const struct dense_enc *e, const struct rect *line)
 	const struct copy *c = &e->u.moves.found;
 	int32_t n = line->w > line->h ? line->w : line->h, step = n / LINE_SAMPLES + 1, gain = 0;
 	int64_t from = (int64_t)c->dy * e->d.width + c->dx;
-	int32_t x_step = line->w > line->h ? step : 0, y_step = line->w > line->h ? 0 : step;
+	uint32_t x = (uint32_t)line->x, y = (uint32_t)line->y;
+	uint32_t x_step = line->w > line->h ? (uint32_t)step : 0, y_step = line->w > line->h ? 0 : (uint32_t)step;
+	const uint32_t *sent = e->d.sent + (size_t)y * e->d.width + x;
+	size_t sent_step = (size_t)y_step * e->d.width + x_step;
 
-	for (int32_t i = 0, x = line->x, y = line->y; i < n; i += step, x += x_step, y += y_step) {
-		const uint32_t *sent = e->d.sent + (size_t)y * e->d.width + (uint32_t)x;
+	for (int32_t i = 0; i < n; i += step, sent += sent_step, x += x_step, y += y_step) {
 		uint32_t cur;
 
 		if (e->cur.bpp == 32)
-			cur = picture_one(e->cur.base + (uint64_t)y * e->cur.stride + (uint32_t)x * 4);
+			cur = picture_one(e->cur.base + (uint64_t)y * e->cur.stride + x * 4);
 		else
-			picture_read(&e->cur, (uint32_t)x, (uint32_t)y, 1, &cur);
-		if (*sent == cur)
-			gain -= sent[from] == cur ? 0 : 2;
-		else
+			picture_read(&e->cur, x, y, 1, &cur);
+		if (*sent != cur)
 			gain += sent[from] == cur;
+		else if (sent[from] != cur)
+			gain -= 2;
 	}
 	return gain * step;
 }

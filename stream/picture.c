@@ -25,71 +25,84 @@ static uint32_t read_one(const struct scanout *so, const volatile uint8_t *p)
 	}
 }
 
-/* Two pixels at a time; SSE is not for the VMM. */
-static void read_32(const volatile uint8_t *row, uint32_t n, uint32_t *px)
+static inline void read_32(const uint8_t *from, uint32_t n, uint32_t *px)
 {
-	if (n == TILE) {
-		const struct picture_u64 *from = (const void *)(uintptr_t)row;
+	const px4 colour = px4_all(0xffffff);
 
-#pragma GCC unroll 8
-		for (unsigned i = 0; i < TILE / 2; i++)
-			((struct picture_u64 *)px)[i].v = from[i].v & PICTURE_TWO;
-		__asm__ volatile("" ::: "memory"); /* what was read is not read again in its place */
-		return;
-	}
-	for (; n >= 2; n -= 2, px += 2, row += 8)
-		((struct picture_u64 *)px)->v = ((const volatile struct picture_u64 *)row)->v & PICTURE_TWO;
-	if (n)
-		*px = ((const volatile struct picture_u32 *)row)->v & 0xffffff;
+#pragma GCC unroll 4
+	for (; n >= 4; n -= 4, px += 4, from += 16)
+		px4_store(px, px4_load(from) & colour);
+	while (n--)
+		px[n] = ((const struct picture_u32 *)from)[n].v & 0xffffff;
 }
 
-static inline uint64_t row_diff_32(const uint8_t *row, const uint32_t *px, uint32_t n)
+/* A rectangle at 32 bpp, of which `rows` rows are looked at together. */
+static inline __attribute__((always_inline)) bool differs_32(const uint8_t *row, uint64_t so_stride, const uint32_t *px,
+							     uint64_t stride, const uint32_t w, uint32_t h, const unsigned rows,
+							     const bool aligned)
 {
-	const struct picture_u64 *a = (const void *)row, *b = (const void *)px;
-	uint64_t diff = 0;
+	const px4 colour = px4_all(0xffffff);
+	px4 diff = { 0 };
 
-#pragma GCC unroll 8
-	for (uint32_t i = 0; i < n / 2; i++)
-		diff |= a[i].v ^ b[i].v;
-	if (n & 1)
-		diff |= ((const struct picture_u32 *)row)[n - 1].v ^ px[n - 1];
-	return diff;
-}
-
-/* Some rows are looked at together. */
-static inline bool differs_32(const uint8_t *row, uint32_t so_stride, const uint32_t *px, uint32_t stride, const uint32_t w,
-			      uint32_t h, const unsigned rows)
-{
-	uint64_t diff = 0;
-
-	for (; h >= rows && !(diff & PICTURE_TWO); h -= rows)
+	for (; h >= rows; h -= rows) {
 #pragma GCC unroll 4
 		for (unsigned i = 0; i < rows; i++, row += so_stride, px += stride)
-			diff |= row_diff_32(row, px, w);
-	for (; h && !(diff & PICTURE_TWO); h--, row += so_stride, px += stride)
-		diff |= row_diff_32(row, px, w);
-	__asm__ volatile("" ::: "memory");
-	return diff & PICTURE_TWO;
+			diff |= px4_row_diff(row, px, w, aligned);
+		if (px4_some(diff & colour))
+			return true;
+	}
+	if (rows == 1 || !h)
+		return false;
+	for (; h; h--, row += so_stride, px += stride)
+		diff |= px4_row_diff(row, px, w, aligned);
+	return px4_some(diff & colour);
 }
 
-bool picture_differs(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px, uint32_t stride)
+/* The widths of a tile, whose place may be known to be aligned, and of common glyphs; what is narrower than a vector. */
+#define APART __attribute__((noinline))
+#define DIFFERS(name, width, rows, aligned)                                                                                        \
+	APART static bool name(const uint8_t *row, uint64_t so_stride, const uint32_t *px, uint64_t stride, uint32_t h)            \
+	{                                                                                                                          \
+		bool differs = differs_32(row, so_stride, px, stride, width, h, rows, aligned);                                    \
+                                                                                                                                   \
+		__asm__ volatile("" ::: "memory");                                                                                 \
+		return differs;                                                                                                    \
+	}
+DIFFERS(differs_tile, TILE, 4, false)
+DIFFERS(differs_aligned_tile, TILE, 4, true)
+DIFFERS(differs_6, 6, 4, false)
+DIFFERS(differs_7, 7, 4, false)
+DIFFERS(differs_8, 8, 4, false)
+DIFFERS(differs_aligned_8, 8, 4, true)
+DIFFERS(differs_9, 9, 4, false)
+DIFFERS(differs_10, 10, 4, false)
+
+APART static bool differs_narrow(const uint8_t *row, uint64_t so_stride, const uint32_t *px, uint64_t stride, uint32_t w,
+				 uint32_t h)
+{
+	uint32_t diff = 0;
+
+	for (; h; h--, row += so_stride, px += stride)
+		for (uint32_t i = 0; i < w; i++)
+			diff |= ((const struct picture_u32 *)row)[i].v ^ px[i];
+	__asm__ volatile("" ::: "memory");
+	return diff & 0xffffff;
+}
+
+APART static bool differs_wide(const uint8_t *row, uint64_t so_stride, const uint32_t *px, uint64_t stride, uint32_t w, uint32_t h)
+{
+	bool differs = differs_32(row, so_stride, px, stride, w, h, 1, false);
+
+	__asm__ volatile("" ::: "memory");
+	return differs;
+}
+
+/* In the other formats. */
+APART static bool differs_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px,
+			       uint32_t stride)
 {
 	uint32_t copy[TILE];
 
-	if (so->bpp == 32) {
-		const uint8_t *row = (const uint8_t *)(uintptr_t)so->base + (uint64_t)y * so->stride + x * 4;
-
-		/* The widths of a tile and of common glyphs. */
-		switch (w) {
-		case TILE: return differs_32(row, so->stride, px, stride, TILE, h, 4);
-		case 6: return differs_32(row, so->stride, px, stride, 6, h, 2);
-		case 7: return differs_32(row, so->stride, px, stride, 7, h, 2);
-		case 8: return differs_32(row, so->stride, px, stride, 8, h, 2);
-		case 9: return differs_32(row, so->stride, px, stride, 9, h, 2);
-		case 10: return differs_32(row, so->stride, px, stride, 10, h, 2);
-		default: return differs_32(row, so->stride, px, stride, w, h, 1);
-		}
-	}
 	for (; h; h--, y++, px += stride)
 		for (uint32_t i = 0, n; i < w; i += n) {
 			n = w - i < TILE ? w - i : TILE;
@@ -100,25 +113,99 @@ bool picture_differs(const struct scanout *so, uint32_t x, uint32_t y, uint32_t 
 	return false;
 }
 
-void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, uint32_t *px)
+bool picture_differs(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px, uint32_t stride)
+{
+	uint64_t so_stride = so->stride;
+	const uint8_t *row = (const uint8_t *)(uintptr_t)so->base + y * so_stride + x * 4;
+	bool aligned = !(((uintptr_t)px | stride * 4) % sizeof(px4));
+
+	if (w == TILE && aligned && so->bpp == 32)
+		return differs_aligned_tile(row, so_stride, px, stride, h);
+	switch (so->bpp == 32 ? w : 0) {
+	case 0: return differs_read(so, x, y, w, h, px, stride);
+	case 1:
+	case 2:
+	case 3: return differs_narrow(row, so_stride, px, stride, w, h);
+	case 6: return differs_6(row, so_stride, px, stride, h);
+	case 7: return differs_7(row, so_stride, px, stride, h);
+	case 8: return aligned ? differs_aligned_8(row, so_stride, px, stride, h) : differs_8(row, so_stride, px, stride, h);
+	case 9: return differs_9(row, so_stride, px, stride, h);
+	case 10: return differs_10(row, so_stride, px, stride, h);
+	case TILE:
+		return aligned ? differs_aligned_tile(row, so_stride, px, stride, h) : differs_tile(row, so_stride, px, stride, h);
+	default: return differs_wide(row, so_stride, px, stride, w, h);
+	}
+}
+
+void picture_read_rect(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t *px, uint32_t stride)
 {
 	unsigned bytes = scanout_bytes(so->bpp);
 	const volatile uint8_t *row = so->base + (uint64_t)y * so->stride + x * bytes;
+	const uint8_t *from = (const uint8_t *)(uintptr_t)row;
 
-	if (so->bpp == 32)
-		read_32(row, n, px);
+	if (so->bpp == 32 && w == TILE)
+		for (; h; h--, from += so->stride, px += stride)
+			read_32(from, TILE, px);
+	else if (so->bpp == 32)
+		for (; h; h--, from += so->stride, px += stride)
+			read_32(from, w, px);
 	else
-		for (uint32_t i = 0; i < n; i++)
-			px[i] = read_one(so, row + i * bytes);
+		for (; h; h--, row += so->stride, px += stride)
+			for (uint32_t i = 0; i < w; i++)
+				px[i] = read_one(so, row + i * bytes);
+	__asm__ volatile("" ::: "memory"); /* what was read is not read again in its place */
 }
 
-bool picture_may_differ(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, const uint32_t *px)
+/* A row of any length. */
+static inline __attribute__((always_inline)) px4 row_diff(const uint8_t *row, const uint32_t *px, uint32_t w, const bool aligned)
 {
-	if (so->bpp != 32)
-		return picture_differs(so, x, y, n, 1, px, 0);
+	px4 diff = { 0 };
 
-	bool differs = memcmp((const uint8_t *)(uintptr_t)so->base + (uint64_t)y * so->stride + x * 4, px, n * sizeof(*px)) != 0;
+	for (; w >= 4 * TILE; w -= 4 * TILE, row += 16 * TILE, px += 4 * TILE)
+		diff |= px4_row_diff(row, px, 4 * TILE, aligned);
+	for (; w >= TILE; w -= TILE, row += 4 * TILE, px += TILE)
+		diff |= px4_row_diff(row, px, TILE, aligned);
+	for (; w; w--, row += 4, px++)
+		diff |= px4_all(((const struct picture_u32 *)row)->v ^ *px);
+	return diff;
+}
 
+/* Some rows are looked at together, as long as there are so many. */
+static inline __attribute__((always_inline)) uint32_t first_difference_32(const uint8_t *row, uint64_t so_stride, const uint32_t w,
+									  uint32_t h, const uint32_t *px, uint64_t stride,
+									  const uint32_t rows, const bool aligned)
+{
+	const px4 colour = px4_all(0xffffff);
+	uint32_t r = 0;
+	bool same = true;
+
+	for (; same && h - r >= rows; r += same ? rows : 0) {
+		px4 diff = { 0 };
+
+#pragma GCC unroll 4
+		for (uint32_t i = 0; i < rows; i++, row += so_stride, px += stride)
+			diff |= row_diff(row, px, w, aligned);
+		same = !px4_some(diff & colour);
+	}
+	for (; same && r < h; r += same, row += so_stride, px += stride)
+		same = !px4_some(row_diff(row, px, w, aligned) & colour);
 	__asm__ volatile("" ::: "memory");
-	return differs;
+	return r;
+}
+
+uint32_t picture_first_difference(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px,
+				  uint32_t stride)
+{
+	const uint8_t *row = (const uint8_t *)(uintptr_t)so->base + (uint64_t)y * so->stride + x * 4;
+	uint32_t r = 0;
+
+	if (so->bpp == 32 && ((uintptr_t)px | stride * 4) % sizeof(px4))
+		return first_difference_32(row, so->stride, w, h, px, stride, 1, false);
+	if (so->bpp == 32 && w == 4 * TILE)
+		return first_difference_32(row, so->stride, 4 * TILE, h, px, stride, 4, true);
+	if (so->bpp == 32)
+		return first_difference_32(row, so->stride, w, h, px, stride, 1, true);
+	while (r < h && !picture_differs(so, x, y + r, w, 1, px + (size_t)r * stride, 0))
+		r++;
+	return r;
 }

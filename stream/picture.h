@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "stream/vector.h"
+
 #define TILE 16 /* pixels on a tile's side; at the right and bottom edges a tile is what is left */
 
 /*
@@ -26,75 +28,75 @@ static inline unsigned scanout_bytes(unsigned bpp)
 	return bpp == 32 ? 4 : bpp == 24 ? 3 : bpp == 16 || bpp == 15 ? 2 : bpp == 8 ? 1 : 0;
 }
 
-/* Words at any address: guests may put a picture where they like. */
+/* A word at any address: guests may put a picture where they like. */
 struct picture_u32 {
 	uint32_t v;
 } __attribute__((packed, may_alias));
 
-struct picture_u64 {
-	uint64_t v;
-} __attribute__((packed, may_alias));
-
-#define PICTURE_TWO 0x00ffffff00ffffffu /* of a word of two pixels: the fourth byte of each is nothing */
-
-/** At 32 bpp: the pixel at p, and that one and the next. */
+/** At 32 bpp: the pixel at p. */
 static inline uint32_t picture_one(const volatile uint8_t *p)
 {
 	return ((const volatile struct picture_u32 *)p)->v & 0xffffff;
 }
 
-static inline uint64_t picture_two(const volatile uint8_t *p)
-{
-	return ((const volatile struct picture_u64 *)p)->v & PICTURE_TWO;
-}
+/**
+ * Reads a rectangle of pixels, or n of a row, from (x, y) on as words 0x00RRGGBB into px, which has stride words from row to row.
+ * They are a copy: what is seen of them does not change any more.
+ */
+void picture_read_rect(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t *px, uint32_t stride);
 
-/** Reads n pixels from (x, y) on as words 0x00RRGGBB. They are a copy: what is seen of them does not change any more. */
-void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, uint32_t *px);
+static inline void picture_read(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, uint32_t *px)
+{
+	picture_read_rect(so, x, y, n, 1, px, 0);
+}
 
 /** True if a rectangle of the picture differs from px, which has stride words from row to row. */
 bool picture_differs(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px, uint32_t stride);
 
-/**
- * True if n pixels of a row may differ from px: for long rows, which are cheaper to compare as bytes. At 32 bpp the byte that is
- * nothing counts, too.
- */
-bool picture_may_differ(const struct scanout *so, uint32_t x, uint32_t y, uint32_t n, const uint32_t *px);
+/** Before which of h rows of w pixels none differs from px; h if none does at all. For long rows: four tiles, or more. */
+uint32_t picture_first_difference(const struct scanout *so, uint32_t x, uint32_t y, uint32_t w, uint32_t h, const uint32_t *px,
+				  uint32_t stride);
 
 #define PICTURE_RUN 16 /* pixels that are worked on together, which compilers turn into vectors */
+
+/**
+ * Bits in which two rows of n >= 4 pixels differ, somewhere: the last four may overlap those before. With `aligned`, b is aligned
+ * for vectors, and n a multiple of four.
+ */
+static inline __attribute__((always_inline)) px4 px4_row_diff(const void *a, const void *b, const uint32_t n, const bool aligned)
+{
+	const uint8_t *p = a, *q = b;
+	px4 diff = { 0 };
+
+#pragma GCC unroll 16
+	for (uint32_t i = 0; i + 4 <= n; i += 4)
+		diff |= px4_load(p + 4 * i) ^ (aligned ? *(const px4 *)(const void *)(q + 4 * i) : px4_load(q + 4 * i));
+	if (n % 4)
+		diff |= px4_load(p + 4 * n - 16) ^ px4_load(q + 4 * n - 16);
+	return diff;
+}
 
 /** True if n pixels are the same. */
 static inline bool pixels_equal(const uint32_t *a, const uint32_t *b, uint32_t n)
 {
-	uint64_t diff = 0, x, y;
+	uint32_t diff = 0;
 
-	if (n == TILE) {
-#pragma GCC unroll 8
-		for (unsigned i = 0; i < TILE; i += 2) {
-			memcpy(&x, a + i, sizeof(x));
-			memcpy(&y, b + i, sizeof(y));
-			diff |= x ^ y;
-		}
-		return !diff;
-	}
-	for (; n >= 2; n -= 2, a += 2, b += 2) {
-		memcpy(&x, a, sizeof(x));
-		memcpy(&y, b, sizeof(y));
-		diff |= x ^ y;
-	}
-	if (n)
-		diff |= *a ^ *b;
+	if (n == TILE)
+		return !px4_some(px4_row_diff(a, b, TILE, false));
+	if (n >= 4)
+		return !px4_some(px4_row_diff(a, b, n, false));
+	while (n--)
+		diff |= a[n] ^ b[n];
 	return !diff;
 }
 
 /** Makes n pixels the same. */
 static inline void pixels_fill(uint32_t *to, uint32_t px, uint32_t n)
 {
-	uint64_t two = (uint64_t)px << 32 | px;
-
-	for (; n >= 2; n -= 2, to += 2)
-		memcpy(to, &two, sizeof(two));
-	if (n)
-		*to = px;
+	for (; n >= 4; n -= 4, to += 4)
+		px4_store(to, px4_all(px));
+	while (n--)
+		*to++ = px;
 }
 
 #endif

@@ -12,8 +12,7 @@ _Static_assert(3 * (QUOTIENT_MAX + 8) <= TEXTURE_BITS && 31 + TEXTURE_BITS <= 64
 /* By parameter and residual modulo 256: unary quotient, 1, and the parameter's bits. By parameter and bits: residual, length << 8.
  */
 static struct code {
-	uint16_t bits;
-	uint8_t length;
+	uint32_t bits, length;
 } code[PARAMETERS][256];
 static uint16_t decoded[PARAMETERS][1 << AHEAD];
 
@@ -24,7 +23,7 @@ static void make(unsigned k, unsigned v)
 	unsigned q = v >> k, n = q < QUOTIENT_MAX ? q + 1 + k : QUOTIENT_MAX + 8;
 	uint32_t bits = q < QUOTIENT_MAX ? ((v & ((1u << k) - 1)) << 1 | 1) << q : v << QUOTIENT_MAX;
 
-	code[k][r] = (struct code){ (uint16_t)bits, (uint8_t)n };
+	code[k][r] = (struct code){ bits, n };
 	for (uint32_t i = bits; i < 1 << AHEAD; i += 1u << n)
 		decoded[k][i] = (uint16_t)(r | n << 8);
 }
@@ -59,76 +58,127 @@ static inline void adapt(uint8_t *k, uint32_t bits, uint32_t n)
 		*k -= 1;
 }
 
-/* How much the three channels differ from those above: green, and red and blue less that. Modulo 256. */
-struct rise {
-	uint32_t g, r, b;
+/*
+ * What is coded of a pixel, as a pixel: its channels modulo 256, red and blue less green. Of `more`, how much more it differs from
+ * the one above than its left neighbour did; and back.
+ */
+static inline px4 residual_of(px4 more)
+{
+	px4 green = more & px4_all(0xff00);
+
+	return px4_minus(more, green << 8 | green >> 8);
+}
+
+static inline px4 more_of(px4 residual)
+{
+	px4 green = residual & px4_all(0xff00);
+
+	return px4_plus(residual, green << 8 | green >> 8);
+}
+
+/* The residuals of a row of TILE pixels. left: how much the pixel to the left differs from the one above it. */
+static inline void to_residuals(const uint32_t *px, const uint32_t *above, uint32_t left, uint32_t residual[TILE])
+{
+	uint32_t differs[4 + TILE];
+
+	differs[3] = left;
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < TILE; i += 4) {
+		px4 d = px4_minus(px4_load(px + i), px4_load(above + i));
+
+		px4_store(differs + 4 + i, d);
+		px4_store(residual + i, residual_of(px4_minus(d, px4_load(differs + 3 + i))));
+	}
+}
+
+static inline void from_residuals(uint32_t *px, const uint32_t *above, uint32_t left, const uint32_t residual[TILE])
+{
+	px4 before = px4_all(left);
+
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < TILE; i += 4) {
+		px4 d = more_of(px4_load(residual + i));
+
+		/* Summed up from the left. */
+		d = px4_plus(d, px4_right(d));
+		d = px4_plus(px4_plus(d, px4_right_two(d)), before);
+		px4_store(px + i, px4_plus(px4_load(above + i), d));
+		before = (px4)__builtin_shufflevector(d, d, 3, 3, 3, 3);
+	}
+}
+
+/* Bits on their way, and where they go: words before `at`, as long as it is not below `last`. */
+struct way {
+	uint64_t raw, held;
+	uint8_t *at, *last;
+	bool bad;
 };
 
-static inline struct rise rise_of(uint32_t px, uint32_t above)
+static inline void put_word(struct way *w)
 {
-	struct rise v;
+	uint32_t four = __builtin_bswap32((uint32_t)w->raw);
 
-	v.g = (px >> 8) - (above >> 8);
-	v.r = (px >> 16) - (above >> 16) - v.g;
-	v.b = px - above - v.g;
-	return v;
+	w->at -= 4;
+	if (w->at >= w->last)
+		memcpy(w->at, &four, 4);
+	else
+		w->bad = true;
+	w->raw >>= 32;
+	w->held -= 32;
 }
 
-static inline uint32_t risen(uint32_t above, const struct rise *v)
+/* Leaves fewer than 32 of 64 bits on their way. */
+static inline void put(struct way *w)
 {
-	uint8_t r = (uint8_t)((above >> 16) + v->r + v->g), g = (uint8_t)((above >> 8) + v->g), b = (uint8_t)(above + v->b + v->g);
-
-	return (uint32_t)r << 16 | (uint32_t)g << 8 | b;
+	if (w->held < 32)
+		return;
+	put_word(w);
+	if (w->held >= 32)
+		put_word(w);
 }
 
-/* Leaves fewer than 32 bits on their way. */
-static inline void put(struct rangecoder *rc, uint64_t *raw, uint32_t *held)
+static inline struct way way_of(const struct rangecoder *rc)
 {
-	while (*held >= 32) {
-		uint32_t four = __builtin_bswap32((uint32_t)*raw);
+	struct way w = { rc->raw, rc->raw_held, rc->out + rc->end - rc->tail, rc->out + rc->pos, rc->bad };
 
-		if (rc->pos + rc->tail + 4 <= rc->end)
-			memcpy(rc->out + rc->end - rc->tail - 4, &four, 4);
-		else
-			rc->bad = true;
-		rc->tail += 4;
-		*raw >>= 32;
-		*held -= 32;
-	}
+	put(&w);
+	return w;
+}
+
+/* What was put counts. */
+static inline void way_taken(struct rangecoder *rc, const struct way *w, uint32_t bits)
+{
+	rc->raw = w->raw;
+	rc->raw_held = (unsigned)w->held;
+	rc->tail = (size_t)(rc->out + rc->end - w->at);
+	rc->bad = w->bad;
+	rc->raw_bits += bits;
 }
 
 /* A code goes to the bits on their way. Returns its length. */
-static inline uint32_t put_code(const struct code *k, uint32_t residual, uint64_t *raw, uint32_t *held)
+static inline uint32_t put_code(const struct code *k, uint64_t residual, struct way *w)
 {
-	const struct code *c = &k[(uint8_t)residual];
-	uint32_t n = c->length;
+	const struct code *c = &k[residual & 0xff];
 
-	*raw |= (uint64_t)c->bits << *held;
-	*held += n;
-	return n;
+	w->raw |= (uint64_t)c->bits << (w->held & 63);
+	w->held += c->length;
+	return c->length;
 }
 
-static void encode(struct rangecoder *rc, const uint8_t *k, const uint32_t *above, const uint32_t *px, uint32_t n, struct rise was,
-		   uint32_t *bits)
+/* A pixel's residuals. Returns how much green took. */
+static inline uint32_t put_px(const struct code *k_g, const struct code *k_rb, uint64_t residual, struct way *w)
 {
-	const struct code *k_g = code[k[0]], *k_rb = code[k[1]];
-	uint64_t raw = rc->raw;
-	uint32_t held = rc->raw_held, start = held + 8 * (uint32_t)rc->tail, g = 0;
+	uint32_t g = put_code(k_g, residual >> 8, w);
 
-	for (const uint32_t *end = px + n; px < end; px++, above++) {
-		struct rise v = rise_of(*px, *above);
+	put_code(k_rb, residual >> 16, w);
+	put_code(k_rb, residual, w);
+	put(w);
+	return g;
+}
 
-		g += put_code(k_g, v.g - was.g, &raw, &held);
-		put_code(k_rb, v.r - was.r, &raw, &held);
-		put_code(k_rb, v.b - was.b, &raw, &held);
-		put(rc, &raw, &held);
-		was = v;
-	}
-	rc->raw = raw;
-	rc->raw_held = held;
-	bits[0] = g;
-	bits[1] = held + 8 * (uint32_t)rc->tail - start - g;
-	rc->raw_bits += g + bits[1];
+static inline uint32_t bits_of(const struct way *w)
+{
+	return (uint32_t)w->held + 8 * (uint32_t)(w->last - w->at);
 }
 
 /* One code; its residual modulo 256. */
@@ -162,21 +212,24 @@ static inline void refill(struct rangecoder *rc, uint64_t *raw, uint32_t *held)
 	}
 }
 
-static void decode(struct rangecoder *rc, const uint8_t *k, uint32_t *row, const uint32_t *above, uint32_t n, struct rise v,
-		   uint32_t *bits)
+/* n residuals. bits receives how much green took, and red and blue. */
+static inline void get_residuals(struct rangecoder *rc, const uint8_t *k, uint32_t *residual, uint32_t n, uint32_t *bits)
 {
 	const uint16_t *k_g = decoded[k[0]], *k_rb = decoded[k[1]];
 	uint64_t raw = rc->raw;
 	uint32_t held = rc->raw_held, start = 8 * (uint32_t)rc->tail - held, g = 0;
 
-	for (const uint32_t *end = row + n; row < end; row++, above++) {
+	__asm__("" : "+r"(k_g), "+r"(k_rb)); /* pointers, and not places in the table */
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t green, red, blue;
+
 		refill(rc, &raw, &held);
 		g += held;
-		v.g += get(k_g, &raw, &held);
+		green = get(k_g, &raw, &held);
 		g -= held;
-		v.r += get(k_rb, &raw, &held);
-		v.b += get(k_rb, &raw, &held);
-		*row = risen(*above, &v);
+		red = get(k_rb, &raw, &held);
+		blue = get(k_rb, &raw, &held);
+		residual[i] = (red & 0xff) << 16 | (green & 0xff) << 8 | (blue & 0xff);
 	}
 	rc->raw = raw;
 	rc->raw_held = held;
@@ -185,48 +238,84 @@ static void decode(struct rangecoder *rc, const uint8_t *k, uint32_t *row, const
 	rc->raw_bits += g + bits[1];
 }
 
+/* A row's piece. left: as in to_residuals. */
+static void decode(struct rangecoder *rc, const uint8_t *k, uint32_t *row, const uint32_t *above, uint32_t n, uint32_t left,
+		   uint32_t *bits)
+{
+	uint32_t residual[TILE], some[2][TILE];
+
+	if (n == TILE) {
+		get_residuals(rc, k, residual, TILE, bits);
+		from_residuals(row, above, left, residual);
+		return;
+	}
+	memset(residual, 0, sizeof(residual));
+	memset(some, 0, sizeof(some));
+	memcpy(some[1], above, n * sizeof(*above));
+	get_residuals(rc, k, residual, n, bits);
+	from_residuals(some[0], some[1], left, residual);
+	memcpy(row, some[0], n * sizeof(*row));
+}
+
 static void code_raw(struct rangecoder *rc, uint32_t *row, const uint32_t *px, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		row[i] = rc_raw(rc, px ? px[i] : 0, 24);
 }
 
+/* A row's piece; false: as differences it takes more than raw, and nothing was put. */
+static inline bool encode(struct rangecoder *rc, const uint8_t *k, const uint32_t *above, const uint32_t *px, uint32_t n,
+			  uint32_t left, uint32_t *bits)
+{
+	const struct code *k_g = code[k[0]], *k_rb = code[k[1]];
+	uint32_t residual[TILE], some[2][TILE], start, g = 0;
+	struct way w = way_of(rc);
+
+	if (n < TILE) {
+		memset(some, 0, sizeof(some));
+		px = memcpy(some[0], px, n * sizeof(*px));
+		above = memcpy(some[1], above, n * sizeof(*above));
+	}
+	to_residuals(px, above, left, residual);
+	__asm__("" : "+r"(k_g), "+r"(k_rb)); /* pointers, and not places in the table */
+	w.held++;			     /* a zero: differences */
+	put(&w);
+	start = bits_of(&w);
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < n; i++)
+		g += put_px(k_g, k_rb, residual[i], &w);
+	bits[0] = g;
+	bits[1] = bits_of(&w) - start - g;
+	if (bits[0] + bits[1] > 24 * n)
+		return false;
+	way_taken(rc, &w, 1 + bits[0] + bits[1]);
+	return true;
+}
+
 void texture_code(struct dense *d, uint32_t *row, const uint32_t *above, const uint32_t *px, uint32_t n, bool first, uint32_t col)
 {
 	struct rangecoder *rc = &d->rc;
-	struct rise was = { 0 };
 	uint8_t *k = d->fast.parameter[col];
 	uint32_t bits[2];
 
-	if (!first)
-		was = rise_of(row[-1], above[-1]);
+	uint32_t left = first ? 0 : px4_minus(px4_all(row[-1]), px4_all(above[-1]))[0];
+
 	if (rc->decode) {
 		if (rc_raw(rc, 0, 1)) {
 			code_raw(rc, row, NULL, n);
 			return;
 		}
-		decode(rc, k, row, above, n, was, bits);
+		decode(rc, k, row, above, n, left, bits);
 	} else {
-		uint64_t raw = rc->raw;
-		uint32_t held = rc->raw_held, coded = rc->raw_bits;
-		size_t tail = rc->tail;
-		bool bad = rc->bad;
-
-		rc_raw(rc, 0, 1);
-		while (rc->raw_held >= 32)
-			rc_raw_move(rc);
-		encode(rc, k, above, px, n, was, bits);
-		if (bits[0] + bits[1] > 24 * n) {
-			rc->raw = raw;
-			rc->raw_held = held;
-			rc->raw_bits = coded;
-			rc->tail = tail;
-			rc->bad = bad;
+		if (!encode(rc, k, above, px, n, left, bits)) {
 			rc_raw(rc, 1, 1);
 			code_raw(rc, row, px, n);
 			return;
 		}
-		memcpy(row, px, n * sizeof(*row));
+		if (n == TILE)
+			memcpy(row, px, TILE * sizeof(*row));
+		else
+			memcpy(row, px, n * sizeof(*row));
 	}
 	adapt(&k[0], bits[0], n);
 	adapt(&k[1], bits[1], 2 * n);
@@ -237,16 +326,26 @@ void texture_code(struct dense *d, uint32_t *row, const uint32_t *above, const u
 uint32_t texture_px(struct dense *d, uint32_t likely, uint32_t px)
 {
 	struct rangecoder *rc = &d->rc;
-	static const struct rise none;
 	uint8_t *k = d->fast.lone.k;
 	uint32_t bits[2], *sum = d->fast.lone.bits;
 
 	if (rc->decode) {
-		decode(rc, k, &px, &likely, 1, none, bits);
+		uint32_t residual;
+
+		get_residuals(rc, k, &residual, 1, bits);
+		px = px4_plus(px4_all(likely), more_of(px4_all(residual)))[0];
 	} else {
+		uint32_t v = residual_of(px4_minus(px4_all(px), px4_all(likely)))[0];
+		const struct code *g = &code[k[0]][v >> 8 & 0xff], *r = &code[k[1]][v >> 16], *b = &code[k[1]][v & 0xff];
+
 		while (rc->raw_held >= 32)
 			rc_raw_move(rc);
-		encode(rc, k, &likely, &px, 1, none, bits);
+		bits[0] = g->length;
+		bits[1] = r->length + b->length;
+		rc->raw |= (g->bits | (uint64_t)r->bits << g->length | (uint64_t)b->bits << (g->length + r->length))
+			   << rc->raw_held;
+		rc->raw_held += bits[0] + bits[1];
+		rc->raw_bits += bits[0] + bits[1];
 	}
 	sum[0] += bits[0];
 	sum[1] += bits[1];

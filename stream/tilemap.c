@@ -135,8 +135,10 @@ enum tile_mode tilemap_code(struct dense *d, bool background, enum tile_mode mod
 	uint32_t start = rc_bits(&d->rc);
 	unsigned got = d->mode == MODE_FAST ? code_fast(d, mode) : code_dense(d, background, mode);
 
+	if (got == TILE_SAME)
+		return TILE_SAME;
 	d->px.slack[d->col] = (int16_t)(TILE_SLACK - (int32_t)(rc_bits(&d->rc) - start));
 	d->map.mode[d->row * d->cols + d->col] |= (uint8_t)got;
-	d->map.any[d->row] |= got != TILE_SAME;
+	d->map.any[d->row] |= 1;
 	return (enum tile_mode)got;
 }

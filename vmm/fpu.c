@@ -76,6 +76,21 @@ void fpu_vector_set(unsigned n, bool avx, const uint8_t data[32])
 	}
 }
 
+static struct bytes16 lent[16];
+
+#define PUT_ASIDE(i) __asm__ volatile("movups %%xmm" #i ", %0" : "=m"(lent[i]));
+#define PUT_BACK(i) __asm__ volatile("movups %0, %%xmm" #i : : "m"(lent[i]));
+
+void fpu_lend(void)
+{
+	EACH16(PUT_ASIDE)
+}
+
+void fpu_take_back(void)
+{
+	EACH16(PUT_BACK)
+}
+
 void fpu_mmx_get(unsigned n, uint8_t data[8])
 {
 	switch (n & 7) {

@@ -1,5 +1,5 @@
-/* x87, SSE and AVX state. The VMM uses none of it, so the running guest's stays in the CPU; this is for the moments when it
- * changes. */
+/* x87, SSE and AVX state. The VMM uses none of it but in the codec, so the running guest's stays in the CPU; this is for the
+ * moments when it changes. */
 #ifndef VMM_FPU_H
 #define VMM_FPU_H
 
@@ -18,6 +18,13 @@ void fpu_reset(void);
  */
 void fpu_vector_get(unsigned n, bool avx, uint8_t data[32]);
 void fpu_vector_set(unsigned n, bool avx, const uint8_t data[32]);
+
+/**
+ * Puts the guest's XMM registers aside, so that the codec can use them, and back. What lies above them in YMM and ZMM registers
+ * stays in the CPU: instructions without VEX leave it alone (SDM vol. 1, 14.1.2). Not nested; no exit is handled in between.
+ */
+void fpu_lend(void);
+void fpu_take_back(void);
 
 /** MMX registers, 8 bytes. Using one makes the x87 registers MMX ones, as the guest's instruction would have done. */
 void fpu_mmx_get(unsigned n, uint8_t data[8]);

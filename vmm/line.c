@@ -8,6 +8,7 @@
 #include "stream/link.h"
 #include "stream/pace.h"
 #include "vmm/control.h"
+#include "vmm/fpu.h"
 #include "vmm/hw/hw.h"
 #include "vmm/input.h"
 #include "vmm/log.h"
@@ -182,6 +183,7 @@ static void encode(void)
 	uint64_t begin = time_ns(), now = begin, was;
 	enum dtx_status status = DTX_WORKING;
 
+	fpu_lend();
 	while (!line.ready && status == DTX_WORKING && now < line.encode_until) {
 		status = dtx_work(&line.tx, link_body(&line.link), 1);
 		line.ready = status == DTX_READY;
@@ -189,6 +191,7 @@ static void encode(void)
 		now = time_ns();
 		dtx_spent(&line.tx, now - was);
 	}
+	fpu_take_back();
 	pace_use(&line.pace, now - begin);
 }
 
