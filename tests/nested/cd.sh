@@ -33,7 +33,7 @@ cp "$build"/guest/*.elf "$build"/guest/*.bin "$build/guest/table.txt" "$root/bui
 cp "$build/tests/pngcrc" "$root/build/tests/"
 mkdir "$root/tests/tools"
 cp tests/run tests/*.sh tests/nested/inside "$root/tests/"
-cp tests/tools/pictures.bash "$root/tests/tools/"
+cp tests/tools/*.bash "$root/tests/tools/"
 
 cp "$linux/vmlinuz" "$linux/initrd" "$root/boot/"
 cat >"$root/boot/grub/grub.cfg" <<END
