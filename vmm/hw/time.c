@@ -21,9 +21,9 @@
 #define PM_TIMER_HZ 3579545u
 #define HPET_PERIOD_MAX 100000000u /* femtoseconds (IA-PC HPET 1.0a 2.3.4) */
 
-#define PARTS 100 /* a measurement takes 1/PARTS of a second */
+#define PARTS 100 /* a measurement takes 1/PARTS of a second at least */
 #define PIT_COUNT (PIT_HZ / PARTS)
-#define SPIN_MAX 5000000 /* reads of a clock in that time, by far */
+#define SPIN_MAX 5000000 /* reads of the PIT in that time, by far */
 #define ROUNDS_MAX 200
 #define EXACT 4000 /* known to 1 part in this is well known */
 #define TSC_HZ_MIN 100000u
@@ -89,15 +89,17 @@ struct counter {
 	uint64_t hz, mask;
 };
 
-static struct span measure_counter(const struct counter *c)
+/* Between two readings that are so many ticks of the TSC apart. Nothing is known where the counter has not moved enough. */
+static struct span measure_counter(const struct counter *c, uint64_t ticks)
 {
-	uint64_t start = rdtsc(), first = c->read(), started = rdtsc(), wait = c->hz / PARTS;
-	for (unsigned i = 0; i < SPIN_MAX; i++) {
-		uint64_t before = rdtsc(), passed = (c->read() - first) & c->mask, after = rdtsc();
-		if (passed >= wait) /* give or take one: it was read between two of its own ticks, twice */
-			return (struct span){ (before - started) * c->hz / (passed + 1), (after - start) * c->hz / (passed - 1) };
-	}
-	return (struct span){ 0 };
+	uint64_t start = rdtsc(), first = c->read(), started = rdtsc();
+	while (rdtsc() - started < ticks)
+		cpu_pause();
+	uint64_t before = rdtsc(), passed = (c->read() - first) & c->mask, after = rdtsc();
+	if (passed < c->hz / PARTS)
+		return (struct span){ 0, UINT64_MAX };
+	/* Give or take one: it was read between two of its own ticks, twice. */
+	return (struct span){ (before - started) * c->hz / (passed + 1), (after - start) * c->hz / (passed - 1) };
 }
 
 static uint16_t pm_port;
@@ -126,20 +128,51 @@ static uint64_t hpet_start(uint64_t base)
 	return 1000000000000000ull / period;
 }
 
-static uint64_t measure_clock(const struct counter *c)
+static bool exact(struct span s)
+{
+	return s.high - s.low <= s.high / EXACT;
+}
+
+static void narrow(struct span *all, struct span s)
+{
+	if (s.low > all->high || s.high < all->low) /* one of them is wrong, as when a counter wraps unseen */
+		*all = (struct span){ 0, UINT64_MAX };
+	all->low = s.low > all->low ? s.low : all->low;
+	all->high = s.high < all->high ? s.high : all->high;
+}
+
+static uint64_t middle(struct span s)
+{
+	uint64_t best = s.low + (s.high - s.low) / 2;
+	return best >= TSC_HZ_MIN && best <= TSC_HZ_MAX ? best : 0;
+}
+
+/*
+ * Twice as long each time, up to a second: what a reading takes matters the less. It takes long where a hypervisor below emulates
+ * the counter; the counter is read twice for each measurement and not all along, for that alone would be most of what a boot costs
+ * there.
+ */
+static uint64_t counter_gives_hz(const struct counter *c)
 {
 	struct span all = { 0, UINT64_MAX };
-	for (unsigned i = 0; i < ROUNDS_MAX && all.high - all.low > all.high / EXACT; i++) {
-		struct span s = c ? measure_counter(c) : measure_pit();
+	for (uint64_t ticks = TSC_HZ_MIN / PARTS; !exact(all); ticks *= 2) {
+		if (ticks > (all.high == UINT64_MAX ? TSC_HZ_MAX / PARTS : all.high))
+			break;
+		narrow(&all, measure_counter(c, ticks));
+	}
+	return middle(all);
+}
+
+static uint64_t pit_gives_hz(void)
+{
+	struct span all = { 0, UINT64_MAX };
+	for (unsigned i = 0; i < ROUNDS_MAX && !exact(all); i++) {
+		struct span s = measure_pit();
 		if (!s.high)
 			return 0;
-		if (s.low > all.high || s.high < all.low) /* one of them is wrong, as when a counter wraps unseen */
-			all = (struct span){ 0, UINT64_MAX };
-		all.low = s.low > all.low ? s.low : all.low;
-		all.high = s.high < all.high ? s.high : all.high;
+		narrow(&all, s);
 	}
-	uint64_t best = all.low + (all.high - all.low) / 2;
-	return best >= TSC_HZ_MIN && best <= TSC_HZ_MAX ? best : 0;
+	return middle(all);
 }
 
 /* Counters first: to read one takes an instant, and anything may come between two readings. The PIT must be watched as it ends. */
@@ -147,14 +180,14 @@ static const char *measure(const struct boot_info *bi)
 {
 	struct counter c = { pm_read, PM_TIMER_HZ, bi->pm_timer_32 ? 0xffffffff : 0xffffff };
 	pm_port = bi->pm_timer_port;
-	hz = pm_port ? measure_clock(&c) : 0;
+	hz = pm_port ? counter_gives_hz(&c) : 0;
 	if (hz)
 		return "ACPI timer";
 	c = (struct counter){ hpet_read, hpet_start(bi->hpet_base), 0xffffffff };
-	hz = c.hz ? measure_clock(&c) : 0;
+	hz = c.hz ? counter_gives_hz(&c) : 0;
 	if (hz)
 		return "HPET";
-	hz = measure_clock(NULL);
+	hz = pit_gives_hz();
 	return hz ? "PIT" : NULL;
 }
 
