@@ -110,9 +110,9 @@ static void do_hypercall(void)
 /* All that the codec has a way of its own for: one colour, few colours, a texture. */
 static uint32_t picture(uint32_t x, uint32_t y)
 {
-	if (y < 32)
+	if (y < 16)
 		return 0x102030;
-	return y < 64 ? (x / 3 ^ y) & 3 : x * y * 0x10305;
+	return y < 32 ? (x / 3 ^ y) & 3 : x * y * 0x10305;
 }
 
 /* The codec, which sends the picture, works on vectors. */
@@ -122,8 +122,8 @@ static void do_screenshot(void)
 
 	round++;
 	for (unsigned i = 0; i < head_count; i++)
-		for (uint32_t y = 0; y < heads[i].height; y++)
-			for (uint32_t x = 0; x < heads[i].width; x++)
+		for (uint32_t y = 0; y < 48; y++)
+			for (uint32_t x = 0; x < 64; x++)
 				head_row(&heads[i], y)[x] = round * picture(x, y);
 	hyper_screenshot();
 	if (head_count)
