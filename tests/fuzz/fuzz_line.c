@@ -19,6 +19,7 @@
 #include "stream/link.h"
 #include "tests/fuzz/pieces.h"
 #include "vmm/control.h"
+#include "vmm/fpu.h"
 #include "vmm/heads.h"
 #include "vmm/hotplug.h"
 #include "vmm/hw/hw.h"
@@ -93,6 +94,22 @@ int uart_set_baud(uint32_t baud)
 void uart_tx_interrupt(bool on)
 {
 	(void)on;
+}
+
+static bool lent;
+
+void fpu_lend(void)
+{
+	if (lent)
+		abort();
+	lent = true;
+}
+
+void fpu_take_back(void)
+{
+	if (!lent)
+		abort();
+	lent = false;
 }
 
 uint64_t time_ns(void)
