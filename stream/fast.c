@@ -210,14 +210,6 @@ static inline bool is_texture(const struct like *like, int32_t n)
 
 _Static_assert(STRETCH == 3, "the shifts above");
 
-static inline void copy_row(uint32_t *to, const uint32_t *px, int32_t n)
-{
-	if (n == TILE)
-		memcpy(to, px, TILE * sizeof(*to));
-	else
-		memcpy(to, px, (size_t)n * sizeof(*to));
-}
-
 /* What a piece is: as the one above it was, if that fits. */
 static inline enum piece kind_of(const struct like *like, int32_t n, enum piece was, bool literal)
 {
@@ -262,7 +254,7 @@ TWICE uint32_t code_piece(struct dense *d, uint32_t *sent, const uint32_t *above
 	}
 	*kind = (uint8_t)now;
 	switch (now) {
-	case PIECE_ABOVE: copy_row(sent, above, n); break;
+	case PIECE_ABOVE: pixels_copy(sent, above, (uint32_t)n); break;
 	case PIECE_BASE: break;
 	case PIECE_TEXTURE: texture_code(d, sent, above, px, (uint32_t)n, !d->px.x, (uint32_t)d->px.x / TILE); break;
 	case PIECE_MIXED:
@@ -301,7 +293,6 @@ TWICE bool step(struct dense *d, const uint32_t *px, uint32_t stride, const bool
 		} else {
 			int16_t *tile_slack = &p->slack[p->literal ? 0 : col];
 			int32_t slack = *tile_slack < UNIT_SLACK / 2 ? *tile_slack : UNIT_SLACK / 2;
-
 			uint32_t spent = code_piece(d, sent, above, px, n, slack, bits, decode) - bits;
 
 			*tile_slack = (int16_t)(*tile_slack + n * 24 - (int32_t)spent);

@@ -131,8 +131,7 @@ bool picture_differs(const struct scanout *so, uint32_t x, uint32_t y, uint32_t 
 	case 8: return aligned ? differs_aligned_8(row, so_stride, px, stride, h) : differs_8(row, so_stride, px, stride, h);
 	case 9: return differs_9(row, so_stride, px, stride, h);
 	case 10: return differs_10(row, so_stride, px, stride, h);
-	case TILE:
-		return aligned ? differs_aligned_tile(row, so_stride, px, stride, h) : differs_tile(row, so_stride, px, stride, h);
+	case TILE: return differs_tile(row, so_stride, px, stride, h);
 	default: return differs_wide(row, so_stride, px, stride, w, h);
 	}
 }

@@ -90,6 +90,15 @@ static inline bool pixels_equal(const uint32_t *a, const uint32_t *b, uint32_t n
 	return !diff;
 }
 
+/** Copies n pixels; mostly they are a tile's row. */
+static inline void pixels_copy(uint32_t *to, const uint32_t *px, uint32_t n)
+{
+	if (n == TILE)
+		memcpy(to, px, TILE * sizeof(*to));
+	else
+		memcpy(to, px, n * sizeof(*to));
+}
+
 /** Makes n pixels the same. */
 static inline void pixels_fill(uint32_t *to, uint32_t px, uint32_t n)
 {

@@ -296,9 +296,7 @@ void texture_code(struct dense *d, uint32_t *row, const uint32_t *above, const u
 {
 	struct rangecoder *rc = &d->rc;
 	uint8_t *k = d->fast.parameter[col];
-	uint32_t bits[2];
-
-	uint32_t left = first ? 0 : px4_minus(px4_all(row[-1]), px4_all(above[-1]))[0];
+	uint32_t bits[2], left = first ? 0 : px4_minus(px4_all(row[-1]), px4_all(above[-1]))[0];
 
 	if (rc->decode) {
 		if (rc_raw(rc, 0, 1)) {
@@ -312,10 +310,7 @@ void texture_code(struct dense *d, uint32_t *row, const uint32_t *above, const u
 			code_raw(rc, row, px, n);
 			return;
 		}
-		if (n == TILE)
-			memcpy(row, px, TILE * sizeof(*row));
-		else
-			memcpy(row, px, n * sizeof(*row));
+		pixels_copy(row, px, n);
 	}
 	adapt(&k[0], bits[0], n);
 	adapt(&k[1], bits[1], 2 * n);
