@@ -329,7 +329,8 @@ static void i_exits(struct program *p)
 		byte(p, 0x5b);
 		forget(p);
 		break;
-	case 1: /* RDTSC */
+	case 1: /* RDTSC; behind a NOP, for the trap of a POPF that has set TF comes after one instruction */
+		byte(p, 0x90);
 		bytes(p, 0x310f, 2);
 		forget(p);
 		break;
