@@ -1,6 +1,6 @@
 /*
- * Ends in a state from which no CPU goes on; the VMM must report it and live. The option says how: triple (the default), wild, cr0,
- * cr4, efer, stall. All do without an IDT, so the first exception is the last.
+ * Ends in a state from which no CPU goes on; the VMM must report it and live. The option says how: triple (the default), gate,
+ * wild, cr0, cr4, efer, stall. All but gate do without an IDT, so the first exception is the last.
  */
 #include "guest-tests/lib/boot.h"
 #include "guest-tests/lib/cpu.h"
@@ -14,6 +14,17 @@ int main(void);
 
 static void triple(void)
 {
+	__asm__ volatile("ud2");
+}
+
+/* Each vector has its gate, to a code segment behind the GDT's end: the double fault starts well and does not get through. */
+static void bad_gate(void)
+{
+	static uint64_t idt[32][2];
+
+	for (unsigned i = 0; i < 32; i++)
+		idt[i][0] = 1ull << 47 | 0xeull << 40 | 0xfff8ull << 16;
+	lidt(&(const struct table_pointer){ sizeof(idt) - 1, (uint64_t)idt });
 	__asm__ volatile("ud2");
 }
 
@@ -52,7 +63,8 @@ static const struct {
 	const char *name;
 	void (*fn)(void);
 } ways[] = {
-	{ "triple", triple }, { "wild", wild }, { "cr0", bad_cr0 }, { "cr4", bad_cr4 }, { "efer", bad_efer }, { "stall", stall },
+	{ "triple", triple }, { "gate", bad_gate }, { "wild", wild },	{ "cr0", bad_cr0 },
+	{ "cr4", bad_cr4 },   { "efer", bad_efer }, { "stall", stall },
 };
 
 int main(void)

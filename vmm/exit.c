@@ -35,44 +35,17 @@ static __attribute__((noinline)) void exit_rdtsc(struct vcpu *v, struct vm_exit 
 	skip(v, x);
 }
 
-/* Whether the guest's IDT has a present gate for #DF. A fault of this look-up is not the guest's: nothing stays queued. */
-static bool double_fault_has_gate(struct vcpu *v)
-{
-	unsigned size = vcpu_efer(v) & EFER_LMA ? 16 : 8;
-	uint8_t gate[8] = { 0 };
-	struct vevent keep = v->inject;
-	uint64_t cr2 = vcpu_cr2(v), gpa;
-	bool ok;
-
-	vcpu_need(v, VG_IDTR);
-	if (!(vcpu_cr0(v) & CR0_PE))
-		return v->idtr.limit >= 4 * VEC_DF + 3;
-	if (v->idtr.limit < size * VEC_DF + size - 1)
-		return false;
-	ok = !gva_translate(v, v->idtr.base + size * VEC_DF, (struct walk_access){ .implicit = true }, &gpa) &&
-	     !guest_mem_read(&v->vm->mem, gpa, gate, sizeof(gate)) && (gate[5] & 0x80);
-	v->inject = keep;
-	v->cr2 = cr2;
-	return ok;
-}
-
 static __attribute__((noinline)) void exit_exception(struct vcpu *v, struct vm_exit *x)
 {
 	if (x->exc.vector == VEC_MC) {
 		vcpu_park(v, "machine check while the guest ran");
 		return;
 	}
-	/* SVM intercepts #DF, because Bochs 2.7 stops for good when a guest's double fault has no gate, instead of a SHUTDOWN exit (APM
-	 * vol. 2, 15.14.3). */
-	if (x->exc.vector == VEC_DF && !double_fault_has_gate(v)) {
-		vcpu_park(v, "triple fault: a double fault, and the IDT has no gate for it");
-		return;
-	}
 	if (x->exc.vector == VEC_PF && paging_shadow(v)) {
 		exit_page_fault(v, x);
 		return;
 	}
-	/* Nothing else is intercepted for its own sake: the guest gets what it would have got. */
+	/* No other is intercepted for its own sake: the guest gets what it would have got. */
 	if (x->exc.vector == VEC_PF)
 		vcpu_set_cr2(v, x->exc.dr6_or_cr2);
 	if (x->exc.vector == VEC_DB)

@@ -26,7 +26,7 @@
 static const uint8_t always_intercepted[] = {
 	SVM_CR4_WRITE,
 	SVM_CR0_WRITE + 8,
-	SVM_EXCEPTION + VEC_DF, /* see exit_exception in exit.c */
+	SVM_EXCEPTION + VEC_DF, /* see svm_event.c */
 	SVM_EXCEPTION + VEC_MC,
 	SVM_INTR,
 	SVM_NMI,

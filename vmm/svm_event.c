@@ -30,18 +30,22 @@ static uint64_t encode(const struct vcpu *v, const struct vevent *e)
 }
 
 /*
- * QEMU's TCG (7.2) forgets that the event it delivers is an exception: a fault of the delivery would be just that fault, not #DF. So
- * faults exit meanwhile, and vcpu_exception joins the two.
+ * Faults of this event's delivery exit, and vcpu_exception joins the two: of #DF, which exits itself for that, because Bochs 2.7
+ * stops for good at a fault then, instead of a SHUTDOWN exit (APM vol. 2, 15.14.3); of any exception on QEMU's TCG (7.2), which
+ * forgets that it delivers one: the fault would be just that fault, not #DF.
  */
-static void watch_delivery(struct svm_vcpu *a, bool exception)
+static void watch_delivery(struct svm_vcpu *a, uint64_t event)
 {
 	static const uint8_t contributory[] = { VEC_TS, VEC_NP, VEC_SS, VEC_GP, VEC_PF };
+	bool watched =
+		event && EVENT_TYPE(event) == EVENT_EXCEPTION && (a->cpu->forgets_exception || EVENT_VECTOR(event) == VEC_DF);
 
-	if (!a->cpu->forgets_exception || exception == a->delivery_watched)
+	if (watched == a->delivery_watched)
 		return;
-	a->delivery_watched = exception;
+	a->delivery_watched = watched;
 	for (unsigned i = 0; i < sizeof(contributory); i++)
-		vmcb_intercept(a->vmcb, SVM_EXCEPTION + contributory[i], exception || (contributory[i] == VEC_PF && a->page_faults_exit));
+		vmcb_intercept(a->vmcb, SVM_EXCEPTION + contributory[i],
+			       watched || (contributory[i] == VEC_PF && a->page_faults_exit));
 }
 
 void svm_event_load(struct vcpu *v)
@@ -72,7 +76,7 @@ void svm_event_load(struct vcpu *v)
 		window = false; /* V_IRQ is one: the window for a second interrupt waits for the exit after the first */
 	if (a->offered || window)
 		ctl |= INT_CTL_IRQ | INT_CTL_IGNORE_TPR | INT_CTL_PRIORITY_15;
-	watch_delivery(a, event && EVENT_TYPE(event) == EVENT_EXCEPTION);
+	watch_delivery(a, event);
 	vmcb_set_event_inj(b, event);
 	vmcb_set_int_ctl(b, ctl);
 	vmcb_set_int_vector(b, vector);
