@@ -291,10 +291,14 @@ static void i_vector(struct program *p)
 	unsigned base = PICK(p, pointers), reg = below(p, 4);
 	static const uint8_t x87[] = { 0xd9, 0xdb, 0xdd };
 
-	if (!below(p, 4)) { /* FLD, FST, FSTP and integers, control words */
+	if (!below(p, 4)) { /* FLD, FST, FSTP and integers, control words, all of its state */
+		reg = below(p, 8);
+		if (reg == 4 &&
+		    !p->tcg) /* FLDENV, FRSTOR: at a fault in the operand's second page, Bochs has loaded what the first has */
+			reg = 5;
 		byte(p, 0x40 | base >> 3);
 		byte(p, PICK(p, x87));
-		memory(p, below(p, 8), base);
+		memory(p, reg, base);
 		return;
 	}
 	byte(p, 0x66);
