@@ -32,6 +32,11 @@ test-time: all
 	@$(MAKE) --no-print-directory linux-files || true
 	@BUILD=$(BUILD) bash tests/time
 
+.PHONY: test-failalloc
+test-failalloc: all
+	@set -e; for machine in $(or $(MACHINES),qemu); do for paging in hap shadow; do \
+		bash tests/tools/failalloc.sh $(BUILD) $$machine $$paging 1; done; done
+
 .PHONY: soak
 soak: all $(LINUX_FILES)
 	@BUILD=$(BUILD) LENGTH="$(if $(filter command,$(origin SECONDS)),$(SECONDS),3600)" PAGING="$(PAGING)" SEED="$(SEED)" bash tests/soak
@@ -78,6 +83,7 @@ help:
 	@echo "make test-nested [ONLY=PATTERN MACHINES=svm|vmx]   the VMM under QEMU/KVM, in QEMU TCG and in Bochs"
 	@echo "make test-linux [ONLY=PATTERN ROUNDS=50]   Debian's Linux on every machine, heads plugged and unplugged: takes hours"
 	@echo "make test-time        a minute of the guest's time against the host's clock"
+	@echo "make test-failalloc   each allocation of the VMM's memory fails in turn (MACHINES=, default qemu)"
 	@echo "make bench [CELLS=PATTERN]   what exits and the tracker cost, beside KVM; build/bench.json, build/bench.svg"
 	@echo "make bench-kvm [MACHINES=qemu|bochs|bochs-svm]   KVM on the same emulated CPUs, for that"
 	@echo "make fuzz [SECONDS=60 PROGRAMS=1000000 SEED=]  what reads hostile input, under libFuzzer, each so long; then fuzz-differ:"
