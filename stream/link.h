@@ -56,7 +56,7 @@
 #include "stream/cobs.h"
 #include "stream/display.h"
 
-#define LINK_VERSION 2
+#define LINK_VERSION 3 /* of the codec too: what one end codes the other must know */
 #define LINK_BODY_MAX 1024			     /* bytes of a frame's body */
 #define LINK_FRAME_MAX (1 + 2 + LINK_BODY_MAX + 4)   /* before stuffing */
 #define LINK_LINE_MAX (COBS_MAX(LINK_FRAME_MAX) + 2) /* on the line, with both delimiters */

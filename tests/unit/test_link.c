@@ -230,7 +230,7 @@ static void test_other_version(void **state)
 	int len = cobs_decode(out + 1, n - 2, out);
 
 	assert_int_equal(len, 35 + 4);
-	assert_memory_equal(out, "\2TSRA\2\0\1\2\3\4", 11);
+	assert_memory_equal(out, ((uint8_t[]){ 2, 'T', 'S', 'R', 'A', LINK_VERSION, 0, 1, 2, 3, 4 }), 11);
 	world_start_host(w, 1000);
 	world_forge(&w->host, welcome, sizeof(welcome), w->now);
 	assert_true(w->disconnected == 1 && w->reason == LINK_BYE_VERSION && !w->host.up);

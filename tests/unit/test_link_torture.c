@@ -257,7 +257,7 @@ static size_t random_frame(struct world *w, struct link *l, uint8_t *raw)
 	if (k == 4 && len == 6 && rng_once_in(&w->r, 2))
 		memcpy(raw + 2, &l->nonce, 4);
 	if (k < 2) {
-		memcpy(raw + 1, "TSRA\2", 6);
+		memcpy(raw + 1, (uint8_t[]){ 'T', 'S', 'R', 'A', LINK_VERSION, 0 }, 6);
 		if (len > 11)
 			memcpy(raw + 7, &l->nonce, rng_below(&w->r, 5));
 	}
