@@ -6,7 +6,7 @@ VMM_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC_V
 	-m64 -mno-red-zone -mgeneral-regs-only -mcmodel=small -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common $(WARN) -DTESSERA_VERSION='"$(VERSION)"'
 
-# What only dtx_work reaches, for which vmm/line.c puts the guest's XMM registers aside, works on vectors. No AVX: it would change what
+# What only dtx_work reaches, for which vmm/line_picture.c puts the guest's XMM registers aside, works on vectors. No AVX: it would change what
 # lies above them.
 VMM_CODEC := background cells celldict cellplan copies copysearch dense dense_encode dense_round fast glyphplan glyphs gridsearch mixer movesearch \
 	picture pixels rangecoder residual texture tilemap

@@ -1,99 +1,26 @@
-#include "vmm/line.h"
-
+/* The line's pump: bytes between the UART and the link, and when the next ones are due. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mm/frames.h"
-#include "stream/link.h"
-#include "stream/pace.h"
 #include "vmm/control.h"
-#include "vmm/fpu.h"
 #include "vmm/hw/hw.h"
 #include "vmm/input.h"
+#include "vmm/line_priv.h"
 #include "vmm/log.h"
 #include "vmm/vm.h"
 
 #define LINE_LOG_RING (64u << 10)
 #define LINE_SERIAL_RING (256u << 10)
 #define LINE_CONTROL_RING (32u << 10)
-#define LINE_PLAIN (16u << 10)    /* text that waits for a bare terminal */
-#define LINE_TYPED 4096           /* bytes for the guest's COM1 that it has not read; a power of two; what is more waits at the host */
 #define LINE_WINDOW 4096          /* bytes that the host may have in flight to us */
 #define LINE_SLICE 2048           /* bytes to the UART in one pump while the guest has work */
 #define LINE_IDLE_SLICE 65536
-#define LINE_TEXT_NS 2000000ull   /* the guest's text is collected this long, so that frames are not of one byte */
-#define LINE_FAST_WINDOW 32768    /* a host lets a quarter of a second of its line be in flight: from 1.3 Mbaud on the CPU is what limits */
-#define LINE_CHOOSE_NS 50000000ull
 #define LINE_ECHO_NS 250000000ull /* so long after an input its echo is waited for */
-#define LINE_ECHO_FRAME_NS 4000000ull /* and heads are looked at this often */
-#define LINE_BAUD_NS 200000ull     /* so soon it is looked at again whether the UART is empty */
-#define LINE_STALL_NS 2000000000ull /* a host that took nothing for this long does not hold the guest's COM1 up */
+#define LINE_BAUD_NS 200000ull	  /* so soon it is looked at again whether the UART is empty */
 
-static struct {
-	struct link link;
-	struct display_tx tx;
-	struct pace pace;
-	uint64_t encode_until;        /* the end of this pump's share of time */
-	bool ready;                   /* a datagram is complete */
-	struct proto_reader control, input;
-	struct vm *vm;
-	uint8_t chunk[16];            /* one UART FIFO's worth on its way */
-	size_t chunk_len, chunk_pos;
-	uint8_t plain[LINE_PLAIN];
-	uint32_t plain_head, plain_tail;
-	uint64_t chosen_ns, chosen_busy; /* when the codec's modes were last chosen, and how long the guest had been busy by then */
-	uint64_t next_frame_ns, echo_until_ns, text_ns, progress_ns;
-	uint32_t progress_settled;
-	enum {
-		TX_DONE,  /* there is nothing to send, or the link waits for the host */
-		TX_FIFO,  /* goes on at the UART's interrupt */
-		TX_SLICE, /* goes on at next_slice_ns */
-	} tx_state;
-	uint64_t next_slice_ns;
-	uint8_t typed[LINE_TYPED];
-	uint32_t typed_head, typed_tail;
-	bool serial_stopped;          /* the guest's transmitter waits for room */
-	bool close_bad;               /* the host broke the protocol */
-} line;
-
-/* ---- plain text, while no host is attached */
-
-static void plain_put(const void *text, size_t len)
-{
-	const uint8_t *p = text;
-
-	for (size_t i = 0; i < len; i++) {
-		if (line.plain_head - line.plain_tail == LINE_PLAIN)
-			line.plain_tail++;
-		line.plain[line.plain_head++ % LINE_PLAIN] = p[i];
-	}
-}
-
-static size_t plain_take(uint8_t *out, size_t cap)
-{
-	size_t n = 0;
-
-	while (n < cap && line.plain_tail != line.plain_head)
-		out[n++] = line.plain[line.plain_tail++ % LINE_PLAIN];
-	return n;
-}
-
-static void log_out(const char *text, size_t len)
-{
-	link_write(&line.link, LINK_LOG, text, len);
-	if (!line.link.up)
-		plain_put(text, len);
-}
-
-/* A panic's text: within a session too it goes out as plain lines, after a delimiter that ends whatever frame was on its way. */
-static void panic_out(const char *text, size_t len)
-{
-	static const char delimiter;
-
-	uart_write_wait(&delimiter, 1);
-	uart_write_wait(text, len);
-}
+struct line line;
 
 /* ---- what the link asks of us */
 
@@ -104,11 +31,8 @@ static void on_connected(void *arg)
 	memset(&line.input, 0, sizeof(line.input));
 	line.close_bad = false;
 	line.plain_tail = line.plain_head;
-	line.next_frame_ns = 0;
 	line.progress_ns = time_ns();
-	line.ready = false;
-	line.tx.fast = line.link.window >= LINE_FAST_WINDOW; /* at first; then by what is measured */
-	dtx_reset(&line.tx, line.progress_ns);
+	line_picture_begin(line.progress_ns);
 	log_debug("a host attached (session %llu)", (unsigned long long)line.link.sessions);
 	if (line.vm && line.vm->ended)
 		control_announce_end(line.vm);
@@ -120,34 +44,6 @@ static void on_disconnected(void *arg, unsigned reason)
 	log_info("the host left (%u)", reason);
 }
 
-/* The guest's UART takes what its FIFO has room for; the rest waits until the guest has read it. */
-static void feed_serial(void)
-{
-	while (line.vm && line.vm->pc && line.typed_tail != line.typed_head) {
-		uint32_t at = line.typed_tail % LINE_TYPED, n = line.typed_head - line.typed_tail;
-
-		n = n < LINE_TYPED - at ? n : LINE_TYPED - at;
-		n = (uint32_t)pc_serial_in(line.vm->pc, line.typed + at, n);
-		if (!n)
-			return;
-		line.typed_tail += n;
-	}
-}
-
-static uint32_t on_room(void *arg)
-{
-	(void)arg;
-	return LINE_TYPED - (line.typed_head - line.typed_tail);
-}
-
-/* There is room: the link asked on_room. */
-static void take_serial(const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		line.typed[line.typed_head++ % LINE_TYPED] = data[i];
-	feed_serial();
-}
-
 static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t len)
 {
 	(void)arg;
@@ -156,7 +52,7 @@ static void on_stream(void *arg, enum link_stream s, const uint8_t *data, size_t
 		line.close_bad = true;
 	}
 	if (s == LINK_SERIAL)
-		take_serial(data, len);
+		line_serial_in(data, len);
 	if (s == LINK_INPUT) {
 		line.echo_until_ns = time_ns() + LINE_ECHO_NS;
 		line.next_frame_ns = 0;
@@ -177,37 +73,22 @@ static void on_jumped(void *arg, enum link_stream s, uint32_t lost)
 		memset(&line.input, 0, sizeof(line.input));
 }
 
-/* Codes until a datagram is complete, there is nothing to do, or this pump's time is over. */
-static void encode(void)
+static uint32_t on_room(void *arg)
 {
-	uint64_t begin = time_ns(), now = begin, was;
-	enum dtx_status status = DTX_WORKING;
-
-	fpu_lend();
-	while (!line.ready && status == DTX_WORKING && now < line.encode_until) {
-		status = dtx_work(&line.tx, link_body(&line.link), 1);
-		line.ready = status == DTX_READY;
-		was = now;
-		now = time_ns();
-		dtx_spent(&line.tx, now - was);
-	}
-	fpu_take_back();
-	pace_use(&line.pace, now - begin);
+	(void)arg;
+	return line_serial_room();
 }
 
 static size_t on_build(void *arg, uint8_t *buf, struct dtx_cookie *cookie)
 {
 	(void)arg;
-	encode();
-	line.ready = false;
-	return dtx_take(&line.tx, buf, cookie);
+	return line_datagram(buf, cookie);
 }
 
 static void on_answer(void *arg, const struct dtx_cookie *cookie, bool ok)
 {
 	(void)arg;
-	dtx_answer(&line.tx, cookie, ok);
-	line.ready &= ok; /* what was complete may be for nothing */
+	line_datagram_answer(cookie, ok);
 }
 
 static const struct link_ops line_ops = {
@@ -249,8 +130,8 @@ int line_init(uint32_t baud, unsigned share)
 	link_init(&line.link, LINK_VMM, &line_ops, NULL, rings, 0, LINE_WINDOW);
 	link_baud_init(&line.link, baud, raised_bauds());
 	line.link.rate_least = uart_rate();
-	log_set_sink(log_out);
-	panic_set_writer(panic_out);
+	log_set_sink(line_log_out);
+	panic_set_writer(line_panic_out);
 	return 0;
 }
 
@@ -260,17 +141,6 @@ void line_attach(struct vm *vm)
 }
 
 /* ---- the pump */
-
-void line_refresh(void)
-{
-	if (line.vm)
-		heads_refresh(line.vm, &line.tx);
-}
-
-void line_unplug_head(unsigned n)
-{
-	heads_unplug(line.vm, n, &line.tx);
-}
 
 static void receive(uint64_t now_us)
 {
@@ -289,7 +159,7 @@ static size_t next_chunk(uint64_t now_us)
 	if (link_baud_wanted(&line.link))
 		return 0;
 	if (!line.link.up && line.plain_tail != line.plain_head)
-		return plain_take(line.chunk, sizeof(line.chunk));
+		return line_plain_take(line.chunk, sizeof(line.chunk));
 	return link_tx(&line.link, line.chunk, sizeof(line.chunk), now_us);
 }
 
@@ -336,7 +206,7 @@ static void send(bool idle)
 
 	line.encode_until = line.link.up ? now + allowed : now;
 	transmit(idle ? LINE_IDLE_SLICE : LINE_SLICE, now / 1000);
-	encode();
+	line_encode();
 }
 
 /* Changes the rate when the link asks for it and all is out. */
@@ -351,38 +221,6 @@ static void set_baud(uint64_t now_us)
 	log_info("the line runs at %u baud", uart_rate() * 10);
 }
 
-/* Whether the host still takes bytes: it settled something lately, or nothing is owed to it. */
-static bool progressing(uint64_t now)
-{
-	const struct link_ring *r = &line.link.ring[LINK_SERIAL];
-
-	if (r->settled != line.progress_settled || r->settled == r->head) {
-		line.progress_settled = r->settled;
-		line.progress_ns = now;
-	}
-	return now - line.progress_ns < LINE_STALL_NS;
-}
-
-/* The codec's mode for each head, by the line's rate, and by what of the CPU's time there was for coding since this was asked last. */
-static void choose_modes(uint64_t now)
-{
-	uint64_t elapsed = now - line.chosen_ns, busy = line.pace.busy - line.chosen_busy;
-	uint32_t rate = link_rate(&line.link), told = 4 * line.link.window;
-
-	if (elapsed < LINE_CHOOSE_NS)
-		return;
-	busy = busy < elapsed ? busy * 1000 / elapsed : 1000;
-	/*
-	 * A host's window is a quarter of a second of its line. One that knows of a slow line is right: what is measured may be the buffers
-	 * on the way to it.
-	 */
-	if (!rate || (rate > told && line.link.window < LINE_FAST_WINDOW))
-		rate = told;
-	dtx_choose(&line.tx, rate, (unsigned)(1000 - busy * (100 - line.pace.share) / 100), now);
-	line.chosen_ns = now;
-	line.chosen_busy = line.pace.busy;
-}
-
 void line_pump(bool idle)
 {
 	uint64_t now = time_ns();
@@ -395,22 +233,13 @@ void line_pump(bool idle)
 		uart_tx_interrupt(false);
 		return;
 	}
-	if (line.link.up && now >= line.next_frame_ns) {
-		line.tx.echo = now < line.echo_until_ns;
-		choose_modes(now);
-		line_refresh();
-		line.ready = false; /* something else may be more urgent now */
-		line.next_frame_ns = now + (line.tx.echo ? LINE_ECHO_FRAME_NS : LINE_FRAME_NS);
-	}
+	line_look(now);
 	line.text_ns = 0;
 	send(idle);
 	set_baud(now / 1000);
 	uart_tx_interrupt(line.tx_state == TX_FIFO);
 	plan_slice(idle, now);
-	if (line.serial_stopped && (link_room(&line.link, LINK_SERIAL) > 64 || !line.link.up || !progressing(now))) {
-		line.serial_stopped = false;
-		pc_serial_ready(line.vm->pc);
-	}
+	line_serial_go_on(now);
 }
 
 /* While bytes wait for the UART, the link's own deadline is now, but nothing can be done about it before they are out. */
@@ -429,25 +258,9 @@ static uint64_t tx_deadline(uint64_t now)
 	}
 }
 
-static bool to_code(void)
-{
-	return line.link.up && !line.ready && !dtx_idle(&line.tx, false);
-}
-
-bool line_wants_idle(void)
-{
-	return !line.pace.idle && to_code();
-}
-
-/* When there is time again to code, if something is to be coded. */
-static uint64_t encode_deadline(uint64_t now)
-{
-	return to_code() ? pace_next(&line.pace, now) : UINT64_MAX;
-}
-
 uint64_t line_deadline(void)
 {
-	uint64_t now = time_ns(), next = tx_deadline(now), encoding = encode_deadline(now);
+	uint64_t now = time_ns(), next = tx_deadline(now), encoding = line_encode_deadline(now);
 
 	next = encoding < next ? encoding : next;
 	if (line.link.up && line.next_frame_ns < next)
@@ -465,30 +278,6 @@ bool line_up(void)
 bool line_settled(void)
 {
 	return !line.link.up || (dtx_idle(&line.tx, true) && link_drained(&line.link));
-}
-
-bool line_serial_out(uint8_t byte)
-{
-	if (line.link.up && !link_room(&line.link, LINK_SERIAL) && progressing(time_ns())) {
-		line.serial_stopped = true;
-		return false;
-	}
-	link_write(&line.link, LINK_SERIAL, &byte, 1);
-	if (!line.link.up)
-		plain_put(&byte, 1);
-	if (!line.text_ns) {
-		line.text_ns = time_ns() + LINE_TEXT_NS;
-		line.vm->rearm = true;
-	}
-	return true;
-}
-
-void line_serial_drained(void)
-{
-	feed_serial();
-	link_more(&line.link);
-	if (line.vm && line.link.owe_ack)
-		line.vm->rearm = true; /* the host is told soon */
 }
 
 void line_message(enum proto_type type, const void *body, size_t len)
@@ -509,7 +298,7 @@ void line_close(void)
 		link_bye(&line.link, 0);
 	for (unsigned i = 0; i < 256 && (n = link_tx(&line.link, out, sizeof(out), time_ns() / 1000)); i++)
 		uart_write_wait((const char *)out, n);
-	while ((n = plain_take(out, sizeof(out))))
+	while ((n = line_plain_take(out, sizeof(out))))
 		uart_write_wait((const char *)out, n);
 }
 
