@@ -38,6 +38,7 @@ static void io_simple(struct vcpu *v, const struct vm_exit *x)
 static int io_string_one(struct vcpu *v, const struct vm_exit *x, unsigned asize, enum vseg seg)
 {
 	unsigned reg = x->io.in ? RDI : RSI, size = x->io.size;
+	struct gva_span span;
 	uint64_t gva, value = 0;
 	int e = gva_linear(v, seg, vcpu_gpr(v, reg) & width_mask(asize), size, x->io.in, &gva);
 
@@ -45,15 +46,11 @@ static int io_string_one(struct vcpu *v, const struct vm_exit *x, unsigned asize
 		return e;
 	if (x->io.in) {
 		/* The store must be known to work before the device is read: reading has effects. */
-		uint64_t gpa;
-
-		e = gva_translate(v, gva, gva_access(v, true, false), &gpa);
-		if (!e && ((gva ^ (gva + size - 1)) >> 12))
-			e = gva_translate(v, gva + size - 1, gva_access(v, true, false), &gpa);
+		e = gva_resolve(v, gva, size, true, &span);
 		if (e)
 			return e;
 		value = bus_read(&v->vm->bus, BUS_PIO, x->io.port, size);
-		e = gva_write(v, gva, &value, size);
+		gva_span_write(v, &span, &value);
 	} else {
 		e = gva_read(v, gva, &value, size);
 		if (!e)

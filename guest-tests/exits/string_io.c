@@ -106,6 +106,11 @@ static void test_faults(void)
 	expect_eq("CR2", trap_last.cr2, (uint64_t)end);
 	expect_string("REP INSB into a hole", &r, 5, 1, (uint64_t)end);
 	expect_eq("last byte before the hole", end[-1], 0x66);
+	r = (struct string_regs){ 1, 2, (uint64_t)end - 1 };
+	expect_error("INSL halfway into a hole", STRING("insl", r), VEC_PF, 2);
+	expect_eq("CR2 is where the hole begins", trap_last.cr2, (uint64_t)end);
+	expect_string("INSL halfway into a hole", &r, 1, 2, (uint64_t)end - 1);
+	expect_eq("last byte before the hole", end[-1], 0x66);
 	end[-1] = 0x99;
 	r = (struct string_regs){ 9, (uint64_t)end - 1, 2 };
 	expect_error("REP OUTSB out of a hole", STRING("rep outsb", r), VEC_PF, 0);
