@@ -54,11 +54,11 @@ bench: all
 SOURCES := $(wildcard bench/*/*.[ch] boot/*.[ch] vmm/*.[ch] vmm/*/*.[ch] mm/*.[ch] devices/*.[ch] stream/*.[ch] host/*.[ch] guest-tests/*.c \
 	guest-tests/*/*.[ch] tests/*/*.[ch])
 lint:
-	@sh tests/tools/deps.sh $(DEPS_LINT)
+	@sh tests/tools/deps.sh $(DEPS_LINT) $(DEPS_FUZZ)
 	shellcheck -x bench/run bench/codec bench/kvm/run bench/kvm/init tests/run tests/time tests/soak tests/views.sh tests/traces.sh tests/watched.sh tests/linux.sh tests/hotplug.sh tests/tools/*.sh tests/nested/run tests/nested/inside tests/nested/init tests/nested/*.sh host/web/fetch.sh host/completion.bash guest-tests/linux/*.sh .ci/run boot/*.sh
 	cppcheck -q --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -I. --suppress=missingIncludeSystem \
 		boot vmm mm devices stream host guest-tests tests bench
-	@$(MAKE) --no-print-directory analyze
+	@$(MAKE) --no-print-directory analyze $(FUZZ_BIN)
 
 format:
 	@sh tests/tools/deps.sh $(DEPS_LINT)

@@ -3,7 +3,7 @@
  * what the input says. The guest reads and writes its COM1 meanwhile.
  * Input: u8, bit 0: no frames but bytes as they are; then pieces: a frame without its CRC, or what the guest does.
  */
-/* links: vmm/line.c vmm/control.c vmm/input.c stream/[a-z]*.c devices/pc.c devices/pc_misc.c devices/i8042.c devices/fw_cfg.c */
+/* links: vmm/line*.c vmm/control.c vmm/input.c stream/[a-z]*.c devices/pc.c devices/pc_misc.c devices/i8042.c devices/fw_cfg.c */
 /* links: devices/testdev.c devices/pci.c devices/vlapic.c devices/vlapic_reg.c devices/vlapic_timer.c devices/ioapic.c devices/hpet.c */
 /* links: devices/pic8259.c devices/pit8254.c devices/rtc_mc146818.c devices/calendar.c devices/uart16550.c devices/clock.c devices/bus.c */
 /* links: devices/acpi_pm.c devices/acpi_pcihp.c devices/debug_port.c */
