@@ -131,7 +131,10 @@ static void detect(struct svm_cpu *c, const struct cpu_features *f)
 	c->phys_bits = f->phys_bits;
 	c->cr4_valid = valid_mask(f, cr4_bits, sizeof(cr4_bits) / sizeof(cr4_bits[0]));
 	c->efer_valid = valid_mask(f, efer_bits, sizeof(efer_bits) / sizeof(efer_bits[0]));
-	c->irq_by_virq = c->forgets_shadow = c->forgets_exception = c->quits_at_cr3 = is_tcg(f);
+	c->forgets_shadow = c->forgets_exception = c->quits_at_cr3 = is_tcg(f);
+	/* Not with a KVM in between: an NPF that it has to itself while TCG delivers V_IRQ is, to TCG's EXITINTINFO, that of an exception
+	 * with this vector. KVM would inject that, and a VMRUN with an exception of a vector above 31 is refused. */
+	c->irq_by_virq = !strcmp(f->hypervisor, "TCGTCGTCGTCG");
 	/* As if all ASIDs were used up: the first guest begins a generation, and so flushes what the firmware may have left. */
 	c->generation = 1;
 	c->asid_next = c->asids;

@@ -276,7 +276,9 @@ const struct means cpu_means[] = {
 	{ "a stack", stack, 8, false },
 	{ "SSE", sse, 8, false },
 	{ "AVX", avx, 8, false },
-	{ "a save area", save, 6, false },
+	/* FNSAVE and FNSTENV store where the last x87 instruction was: who switches the FPU's state underneath, as KVM does, need not
+	 * keep that (APM vol. 2, 11.4.4). */
+	{ "a save area", save, 6, true },
 	{ "SGDT and others", others, 8, false },
 	{ "an exception's frame", trap, 4, true },
 	{ 0 },
