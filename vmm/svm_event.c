@@ -100,7 +100,7 @@ static bool stale(struct vcpu *v, uint64_t info)
 	const struct svm_vcpu *a = v->arch;
 	struct insn in;
 
-	if (a->vmcb->save.rip == a->entry_rip && !((info ^ a->event) & 0x7ff))
+	if (a->vmcb->save.rip == a->entry_rip && (a->event & EVENT_VALID) && !((info ^ a->event) & 0x7ff))
 		return false;
 	if (EVENT_TYPE(info) != EVENT_EXCEPTION)
 		return true;
