@@ -68,8 +68,11 @@ seen() {
   local crc
   await 60 "$1/out.txt" "screen head=$2 " "$pid" || { echo "head $2: the guest does not look"; return; }
   grep -q "console $2: $3" "$1/out.txt" || echo "head $2: what was typed is not on its console"
-  crc=$(tr -d '\r' <"$1/out.txt" | sed -n "s/.*screen head=$2 .*crc=//p")
-  for _ in $(seq 40); do [ "$(head_crc "$1" "$2")" = "$crc" ] && return; sleep 0.5; done
+  for _ in $(seq 40); do
+    crc=$(tr -d '\r' <"$1/out.txt" | sed -n "s/.*screen head=$2 .*crc=//p" | tail -n 1) # the guest looks again when it has changed
+    [ "$(head_crc "$1" "$2")" = "$crc" ] && return
+    sleep 0.5
+  done
   echo "head $2: another picture than the guest's"
 }
 

@@ -1,6 +1,7 @@
 /*
  * Under Linux: look N. When head N's framebuffer has come to rest, tells COM1 the words of its console, tty N+1, that begin with
- * "Typed-", and its `screen` line.
+ * "Typed-", and its `screen` line. It does so again if the picture changes within the next seconds: who draws may have had no time
+ * yet.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "screen.h"
 
 #define REST_US 300000
+#define LOOKS 30 /* after the first one */
 
 /* What stands on the console, one byte a cell, as vcs(4) has it. */
 static void words(FILE *out, unsigned head)
@@ -41,6 +43,25 @@ static void die(const char *what)
 	exit(1);
 }
 
+static uint32_t at_rest(const struct screen *s)
+{
+	uint32_t crc = screen_crc(s, 0), was;
+
+	do {
+		usleep(REST_US);
+		was = crc;
+		crc = screen_crc(s, 0);
+	} while (crc != was);
+	return crc;
+}
+
+static void tell(FILE *out, unsigned head, const struct fb_var_screeninfo *var, uint32_t crc)
+{
+	words(out, head);
+	fprintf(out, "screen head=%u size=%ux%u crc=%08X\n", head, var->xres, var->yres, crc);
+	fflush(out);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned head = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
@@ -48,7 +69,7 @@ int main(int argc, char **argv)
 	struct fb_fix_screeninfo fix;
 	struct screen s = { 0 };
 	FILE *out = fopen("/dev/ttyS0", "w");
-	uint32_t crc, was;
+	uint32_t crc;
 	char name[32];
 	int fd;
 
@@ -62,13 +83,14 @@ int main(int argc, char **argv)
 	s.px[0] = mmap(NULL, fix.smem_len, PROT_READ, MAP_SHARED, fd, 0);
 	if (s.px[0] == MAP_FAILED)
 		die("mmap");
-	crc = screen_crc(&s, 0);
-	do {
+	crc = at_rest(&s);
+	tell(out, head, &var, crc);
+	for (unsigned i = 0; i < LOOKS; i++) {
 		usleep(REST_US);
-		was = crc;
-		crc = screen_crc(&s, 0);
-	} while (crc != was);
-	words(out, head);
-	fprintf(out, "screen head=%u size=%ux%u crc=%08X\n", head, var.xres, var.yres, crc);
+		if (screen_crc(&s, 0) == crc)
+			continue;
+		crc = at_rest(&s);
+		tell(out, head, &var, crc);
+	}
 	return fclose(out) != 0;
 }
