@@ -293,8 +293,8 @@ static void i_vector(struct program *p)
 
 	if (!below(p, 4)) { /* FLD, FST, FSTP and integers, control words, all of its state */
 		reg = below(p, 8);
-		if (reg == 4 &&
-		    !p->tcg) /* FLDENV, FRSTOR: at a fault in the operand's second page, Bochs has loaded what the first has */
+		/* FLDENV, FRSTOR: at a fault in the operand's second page, Bochs has loaded what the first has */
+		if (reg == 4 && !p->tcg)
 			reg = 5;
 		byte(p, 0x40 | base >> 3);
 		byte(p, PICK(p, x87));

@@ -217,17 +217,31 @@ static void save(const struct place *p, struct prng *r)
 	uint8_t *at = p->at + prng_below(r, 64);
 
 	__asm__ volatile("fninit; fld1");
-	switch (prng_below(r, 6)) {
+	switch (prng_below(r, 4)) {
 	case 0: WRITE("fxsave (%0)", aligned(at, 16), 0); break;
 	case 1: WRITE("fxsave64 (%0)", aligned(at, 16), 0); break;
-	case 2: WRITE("fnsave (%0)", at, 0); break;
-	case 3: WRITE("fnstenv (%0)", at, 0); break;
-	case 4: WRITE("fstpt (%0)", at, 0); break;
+	case 2: WRITE("fstpt (%0)", at, 0); break;
 	default:
 		if (xcr0)
 			__asm__ volatile("xsave (%0)" ::"r"(aligned(at, 64)), "a"((uint32_t)xcr0), "d"(0) : "memory");
 		break;
 	}
+	__asm__ volatile("fninit");
+}
+
+/*
+ * These store where the last x87 instruction was, which need not be the same twice: who switches the FPU's state underneath, as KVM
+ * does, need not keep it (APM vol. 2, 11.4.4).
+ */
+static void environment(const struct place *p, struct prng *r)
+{
+	uint8_t *at = p->at + prng_below(r, 64);
+
+	__asm__ volatile("fninit; fld1");
+	if (prng_below(r, 2))
+		WRITE("fnsave (%0)", at, 0);
+	else
+		WRITE("fnstenv (%0)", at, 0);
 	__asm__ volatile("fninit");
 }
 
@@ -276,9 +290,8 @@ const struct means cpu_means[] = {
 	{ "a stack", stack, 8, false },
 	{ "SSE", sse, 8, false },
 	{ "AVX", avx, 8, false },
-	/* FNSAVE and FNSTENV store where the last x87 instruction was: who switches the FPU's state underneath, as KVM does, need not
-	 * keep that (APM vol. 2, 11.4.4). */
-	{ "a save area", save, 6, true },
+	{ "a save area", save, 4, false },
+	{ "x87's environment", environment, 2, true },
 	{ "SGDT and others", others, 8, false },
 	{ "an exception's frame", trap, 4, true },
 	{ 0 },
