@@ -12,9 +12,9 @@
 
 #define SLOTS 32
 #define ID 0x11111234u
-#define MODE_W 160u
-#define MODE_H 96u
-#define LINE_W 208u /* virtual width */
+#define MODE_W 104u
+#define MODE_H 72u
+#define LINE_W 152u /* virtual width */
 #define LINES 300u
 #define ENABLE_ON 0x41u
 #define NOCLEAR 0x80u

@@ -123,47 +123,67 @@ void script_poke_entry(uint64_t pa, uint64_t entry)
 	}
 }
 
+/* Where a string reads or writes. What its walk found holds until it comes to another page or changes an entry on the way. */
+struct side {
+	struct access a;
+	struct outcome path;
+	bool walked;
+};
+
 struct string_state {
 	struct expected *e;
 	unsigned left;
-	uint64_t va, source;
+	struct side to, from;
 };
 
 /* One side of an element. False: the string ends here. */
-static bool touch(struct string_state *s, const struct access *a, uint64_t *pa)
+static bool touch(struct string_state *s, struct side *side, uint64_t *pa)
 {
 	struct outcome out[OUTCOMES];
 
-	if (model_walk(a, out) != 1 || out[0].wild)
+	if (side->walked && (side->a.va & 4095)) {
+		*pa = side->path.pa + (side->a.va & 4095);
+		return true;
+	}
+	side->walked = false;
+	if (model_walk(&side->a, out) != 1 || out[0].wild)
 		return false;
 	if (!out[0].fault) {
-		model_used(&out[0], a->write, !out[0].stale);
+		model_used(&out[0], side->a.write, !out[0].stale);
 		*pa = out[0].pa;
+		side->path = out[0];
+		side->path.pa &= ~4095ull;
+		side->walked = true;
 		return true;
 	}
 	s->e->seen_cx[s->e->seen_count] = s->left;
-	s->e->seen[s->e->seen_count++] = (struct way){ .vector = VEC_PF, .error = out[0].error, .cr2 = a->va };
-	model_faulted(a, &out[0]);
+	s->e->seen[s->e->seen_count++] = (struct way){ .vector = VEC_PF, .error = out[0].error, .cr2 = side->a.va };
+	model_faulted(&side->a, &out[0]);
 	return false;
 }
 
-/* The model runs the string up to its end or first fault. */
-static void run_string(struct string_state *s, bool moves, unsigned size, uint64_t value, uint32_t flags)
+static void changed(struct side *side, uint64_t pa)
 {
-	struct access from = { .user = flags & OPF_USER, .ac = flags & RFLAGS_AC }, to = from;
+	for (unsigned i = 0; i < side->path.depth; i++)
+		side->walked = side->walked && side->path.at[i] >> 12 != pa >> 12;
+}
+
+/* The model runs the string up to its end or first fault. */
+static void run_string(struct string_state *s, bool moves, unsigned size, uint64_t value)
+{
 	uint64_t pa = 0, source_pa = 0;
 
-	to.write = true;
+	s->to.walked = s->from.walked = false;
 	for (; s->left; s->left--) {
-		from.va = s->source;
-		to.va = s->va;
-		if (moves && !touch(s, &from, &source_pa))
+		if (moves && !touch(s, &s->from, &source_pa))
 			return;
-		if (!touch(s, &to, &pa))
+		if (!touch(s, &s->to, &pa))
 			return;
 		model_write(pa, size, moves ? model_read(source_pa, size, NULL) : value);
-		s->va += size;
-		s->source += moves ? size : 0;
+		changed(&s->to, pa);
+		changed(&s->from, pa);
+		s->to.a.va += size;
+		s->from.a.va += moves ? size : 0;
 	}
 }
 
@@ -172,7 +192,8 @@ enum verdict script_string(enum kind kind, uint64_t va, uint64_t source, unsigne
 	static void (*const routine[])(void) = { r_stos1, r_stos4, r_movs1, r_movs4 };
 	static const char *const name[] = { "rep stosb", "rep stosd", "rep movsb", "rep movsd" };
 	const bool moves = kind == MOVS1 || kind == MOVS4;
-	struct string_state s = { .left = count, .va = va, .source = source };
+	const struct access to = { .va = va, .write = true, .user = flags & OPF_USER, .ac = flags & RFLAGS_AC };
+	struct string_state s = { .left = count, .to.a = to, .from.a = to };
 	struct op *o = script_append(routine[kind - STOS1], &s.e);
 
 	o->di = va;
@@ -181,14 +202,16 @@ enum verdict script_string(enum kind kind, uint64_t va, uint64_t source, unsigne
 	o->ax = value;
 	o->flags = flags;
 	s.e->what = name[kind - STOS1];
+	s.from.a.va = source;
+	s.from.a.write = false;
 	do
-		run_string(&s, moves, kind == STOS1 || kind == MOVS1 ? 1 : 4, value, flags);
+		run_string(&s, moves, kind == STOS1 || kind == MOVS1 ? 1 : 4, value);
 	while (s.left && script_apply_repair(s.e->seen_count - 1));
 	script_attach_repairs(o);
 	s.e->string = true;
 	s.e->cx = s.left;
-	s.e->di = s.va;
-	s.e->si = s.source;
+	s.e->di = s.to.a.va;
+	s.e->si = s.from.a.va;
 	s.e->ways = !s.left;
 	model_tick();
 	return s.left ? FAULTS : PASSES;

@@ -102,16 +102,19 @@ void script_run(void)
 	enter();
 }
 
+/* The outcomes are left to walk(). */
 static void split(struct piece piece[PIECES], unsigned *pieces, const struct access *a, unsigned size)
 {
 	unsigned first = 4096 - (a->va & 4095);
 
 	*pieces = 1;
-	piece[0] = (struct piece){ .a = *a, .size = size };
+	piece[0].a = *a;
+	piece[0].size = size;
 	if (first >= size)
 		return;
 	piece[0].size = first;
-	piece[1] = (struct piece){ .a = *a, .size = size - first };
+	piece[1].a = *a;
+	piece[1].size = size - first;
 	piece[1].a.va += first;
 	*pieces = 2;
 }

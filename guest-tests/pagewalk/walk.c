@@ -186,20 +186,21 @@ static void follow(struct search *s, unsigned level, uint64_t entry, struct righ
 static void look_up(struct search *s, unsigned level, uint64_t table, struct rights r)
 {
 	const unsigned size = model_entry_size(), bits = size == 4 ? 10 : 9;
-	const struct outcome before = s->path;
+	const unsigned depth = s->path.depth;
+	const bool stale = s->path.stale;
 	const uint64_t at = table + (s->a->va >> index_shift(level) & ((1u << bits) - 1)) * size;
 	uint64_t current, value;
 
 	if (table == NOWHERE) { /* reads as ones */
 		s->path.at[s->path.depth++] = 0;
 		follow(s, level, size == 4 ? 0xffffffff : ~0ull, r, false);
-		s->path = before;
+		s->path.depth = depth;
 		return;
 	}
 	if (!model_has(at, size)) {
 		s->path.wild = true;
 		end(s, true, 0, 0);
-		s->path = before;
+		s->path.wild = false;
 		return;
 	}
 	s->path.at[s->path.depth++] = at;
@@ -212,7 +213,8 @@ static void look_up(struct search *s, unsigned level, uint64_t table, struct rig
 		else
 			follow(s, level, value, r, true);
 	}
-	s->path = before;
+	s->path.depth = depth;
+	s->path.stale = stale;
 }
 
 /* The four PDPTEs are in registers (SDM 4.4.1); AMD's CPUs may read them from memory at each walk (APM vol. 2, 5.3.2). */
