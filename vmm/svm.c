@@ -211,7 +211,8 @@ void svm_refused(struct vcpu *v, struct vm_exit *x)
 
 /*
  * QEMU's TCG (7.2) answers a MOV CR3 that sets a reserved bit with VMEXIT_INVALID, in the middle of the guest's turn, where CPUs raise
- * #GP. RIP is on the instruction and all state is the guest's, as if MOV CR3 were intercepted; so that exit is made of it.
+ * #GP. RIP is on the instruction and all state is the guest's, as if MOV CR3 were intercepted; so that exit is made of it. Under shadow
+ * paging it is intercepted: there a VMRUN was refused, though RIP may be on a MOV CR3.
  */
 bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 {
@@ -219,7 +220,7 @@ bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 	struct svm_check s;
 	struct insn in;
 
-	if (!a->cpu->quits_at_cr3)
+	if (!a->cpu->quits_at_cr3 || paging_shadow(v))
 		return false;
 	if (a->checked) {
 		svm_state_check(v, &s);
