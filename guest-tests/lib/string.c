@@ -40,6 +40,8 @@ int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *p = a, *q = b;
 
+	for (; n >= 8 && *(const uint64_t *)p == *(const uint64_t *)q; n -= 8)
+		p += 8, q += 8;
 	for (; n; n--, p++, q++)
 		if (*p != *q)
 			return *p - *q;
