@@ -3,6 +3,7 @@
 # The files go to /boot under their own names, GRUB_CFG to /boot/grub/grub.cfg. Quiet unless it fails.
 # GRUB_MODULES: more of GRUB's modules, such as linux.
 # For i386-pc (BIOS) only, with the few GRUB modules that a boot needs: small, and made in well under a second.
+# They are files on the CD, as in host/iso.c.
 set -eu
 out=$1 cfg=$2
 shift 2
@@ -31,7 +32,7 @@ done
 	echo "mkiso.sh: GRUB's i386-pc files are missing: install grub-pc-bin" >&2
 	exit 1
 }
-if ! "$grub" -d "$platform" --install-modules="$modules" --modules="$modules" --locales= --themes= --fonts= --compress=no \
+if ! "$grub" -d "$platform" --install-modules="$modules" --locales= --themes= --fonts= --compress=no \
 	-o "$dir/out.iso" "$dir/root" >"$dir/log" 2>&1 || [ ! -s "$dir/out.iso" ]; then
 	cat "$dir/log" >&2
 	echo "mkiso.sh: $grub failed" >&2

@@ -48,7 +48,7 @@ static int write_config(const struct machine *m, const char *path, const char *i
 		"megs: %u\n"
 		"cpu: model=%s, ips=%u, reset_on_triple_fault=0\n"
 		"clock: sync=none, time0=1700000000\n"
-		"romimage: file=" BIOS "\n"
+		"romimage: file=" BIOS ", options=fastboot\n" /* no wait for F12 */
 		"vgaromimage: file=" VGABIOS "\n"
 		"ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14\n"
 		"ata0-slave: type=cdrom, path=\"%s\", status=inserted\n"

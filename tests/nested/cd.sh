@@ -44,7 +44,7 @@ menuentry Linux {
 	boot
 }
 END
-if ! grub-mkrescue -d "$platform" --install-modules="$modules" --modules="$modules" --locales= --themes= --fonts= --compress=no \
+if ! grub-mkrescue -d "$platform" --install-modules="$modules" --locales= --themes= --fonts= --compress=no \
   -o "$dir/out.iso" "$root" >"$dir/log" 2>&1 || [ ! -s "$dir/out.iso" ]; then
   cat "$dir/log" >&2
   exit 1

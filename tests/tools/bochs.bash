@@ -9,7 +9,7 @@ display_library: rfb, options="timeout=0"
 megs: 768
 cpu: model=$1, ips=${4:-$bochs_ips}, reset_on_triple_fault=0
 clock: sync=none, time0=1700000000
-romimage: file=/usr/share/bochs/BIOS-bochs-latest
+romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-slave: type=cdrom, path="$2", status=inserted
