@@ -25,11 +25,11 @@ $(BUILD)/host/%.o: %.c Makefile mk/host.mk
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) $(HOST_PKG_CFLAGS) -MMD -MP -c $< -o $@
 
-# The version is compiled into main.o alone, which follows it.
-$(BUILD)/host/version: .FORCE
+# What the version is compiled into follows it.
+$(BUILD)/version: .FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
-$(BUILD)/host/host/main.o: $(BUILD)/host/version
+$(BUILD)/host/host/main.o $(BUILD)/vmm/boot/start.o $(BUILD)/vmm/vmm/panic.o: $(BUILD)/version
 $(BUILD)/host/host/main.o: HOST_CFLAGS += -DTESSERA_VERSION='"$(VERSION)"'
 .PHONY: .FORCE
 
