@@ -131,8 +131,8 @@ static int stage_tree(const struct machine *m)
 }
 
 /*
- * For i386-pc (BIOS) only, with the few GRUB modules that a boot needs: small, and made in about a second. They are files on the CD, not
- * parts of its boot image, which GRUB would have to decompress first: that took a third of a boot in Bochs.
+ * For i386-pc (BIOS) only, with the few GRUB modules that a boot needs: small, and made in about a second. They are files on the
+ * CD, not parts of its boot image, which GRUB would have to decompress first: that took a third of a boot in Bochs.
  */
 static int run_mkrescue(char *program, char *platform, char *iso)
 {

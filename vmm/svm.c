@@ -210,9 +210,9 @@ void svm_refused(struct vcpu *v, struct vm_exit *x)
 #define OPCODE_MOV_TO_CR 0x22
 
 /*
- * QEMU's TCG (7.2) answers a MOV CR3 that sets a reserved bit with VMEXIT_INVALID, in the middle of the guest's turn, where CPUs raise
- * #GP. RIP is on the instruction and all state is the guest's, as if MOV CR3 were intercepted; so that exit is made of it. Under shadow
- * paging it is intercepted: there a VMRUN was refused, though RIP may be on a MOV CR3.
+ * QEMU's TCG (7.2) answers a MOV CR3 that sets a reserved bit with VMEXIT_INVALID, in the middle of the guest's turn, where CPUs
+ * raise #GP. RIP is on the instruction and all state is the guest's, as if MOV CR3 were intercepted; so that exit is made of it.
+ * Under shadow paging it is intercepted: there a VMRUN was refused, though RIP may be on a MOV CR3.
  */
 bool svm_quit_at_cr3(struct vcpu *v, struct vm_exit *x)
 {
