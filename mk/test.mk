@@ -38,7 +38,7 @@ test-failalloc: all
 		bash tests/tools/failalloc.sh $(BUILD) $$machine $$paging 1; done; done
 
 .PHONY: soak
-soak: all $(LINUX_FILES)
+soak: all linux-files
 	@BUILD=$(BUILD) LENGTH="$(if $(filter command,$(origin SECONDS)),$(SECONDS),3600)" PAGING="$(PAGING)" SEED="$(SEED)" bash tests/soak
 
 .PHONY: bench pictures
