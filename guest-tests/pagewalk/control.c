@@ -162,6 +162,7 @@ static bool touch(struct string_state *s, struct side *side, uint64_t *pa)
 	return false;
 }
 
+/* The string wrote at pa. */
 static void changed(struct side *side, uint64_t pa)
 {
 	for (unsigned i = 0; i < side->path.depth; i++)
@@ -192,8 +193,8 @@ enum verdict script_string(enum kind kind, uint64_t va, uint64_t source, unsigne
 	static void (*const routine[])(void) = { r_stos1, r_stos4, r_movs1, r_movs4 };
 	static const char *const name[] = { "rep stosb", "rep stosd", "rep movsb", "rep movsd" };
 	const bool moves = kind == MOVS1 || kind == MOVS4;
-	const struct access to = { .va = va, .write = true, .user = flags & OPF_USER, .ac = flags & RFLAGS_AC };
-	struct string_state s = { .left = count, .to.a = to, .from.a = to };
+	const struct access from = { .va = source, .user = flags & OPF_USER, .ac = flags & RFLAGS_AC };
+	struct string_state s = { .left = count, .to.a = from, .from.a = from };
 	struct op *o = script_append(routine[kind - STOS1], &s.e);
 
 	o->di = va;
@@ -202,8 +203,8 @@ enum verdict script_string(enum kind kind, uint64_t va, uint64_t source, unsigne
 	o->ax = value;
 	o->flags = flags;
 	s.e->what = name[kind - STOS1];
-	s.from.a.va = source;
-	s.from.a.write = false;
+	s.to.a.va = va;
+	s.to.a.write = true;
 	do
 		run_string(&s, moves, kind == STOS1 || kind == MOVS1 ? 1 : 4, value);
 	while (s.left && script_apply_repair(s.e->seen_count - 1));
