@@ -5,6 +5,8 @@
 #ifndef TESTS_UNIT_DIRTY_CPU_H
 #define TESTS_UNIT_DIRTY_CPU_H
 
+#include <string.h>
+
 #include "mm/dirty.h"
 #include "mm/layout.h"
 #include "mm/slat.h"

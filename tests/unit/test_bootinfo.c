@@ -1,5 +1,5 @@
 /* links: boot/bootinfo.c boot/multiboot.c boot/options.c boot/acpi.c */
-/* Boot information, command line and ACPI tables, sound and broken in every way that a loader or firmware could think of. */
+/* Boot information, sound and broken in every way that a loader could think of. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -7,61 +7,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "boot/acpi.h"
 #include "boot/multiboot.h"
-#include "vmm/log.h"
+#include "tests/unit/boot_world.h"
 
-#define BASE 0x10000ull /* physical address of bytes[0] */
-#define SIZE 0x4000
-#define IMAGE_START 0x100000ull
-#define IMAGE_END 0x140000ull
-
-static uint8_t *bytes; /* on the heap and exactly so big: the address sanitizer sees what goes beyond */
-static struct boot_info bi;
 static const char *why;
-static unsigned warnings;
 
-void log_line(enum log_level level, const char *fmt, ...)
+static int begin(void **state)
 {
-	(void)fmt;
-	warnings += level <= LOG_WARN;
-}
-
-static const void *map(const struct boot_view *v, uint64_t address, uint64_t len)
-{
-	(void)v;
-	return address >= BASE && address < BASE + SIZE && len <= BASE + SIZE - address ? bytes + (address - BASE) : NULL;
-}
-
-static const struct boot_view view = { .map = map, .image_start = IMAGE_START, .image_end = IMAGE_END };
-
-static int setup(void **state)
-{
-	(void)state;
-	bytes = calloc(1, SIZE);
-	warnings = 0;
 	why = NULL;
-	return !bytes;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	free(bytes);
-	return 0;
-}
-
-static void put32(uint64_t address, uint32_t v)
-{
-	memcpy(bytes + (address - BASE), &v, 4);
-}
-
-static void put64(uint64_t address, uint64_t v)
-{
-	memcpy(bytes + (address - BASE), &v, 8);
+	return setup(state);
 }
 
 static void put_string(uint64_t address, const char *s)
@@ -390,232 +345,7 @@ static void fuzz(void **state)
 	}
 }
 
-/* ---- command line */
-
-static struct boot_options opt;
-
-static void options_refused(const char *line, const char *word)
-{
-	why = NULL;
-	assert_int_equal(bootinfo_options(line, &opt, &why), -EINVAL);
-	assert_non_null(why);
-	if (!strstr(why, word))
-		fail_msg("%s: \"%s\" does not say \"%s\"", line, why, word);
-}
-
-static void options(void **state)
-{
-	(void)state;
-	assert_int_equal(bootinfo_options("", &opt, &why), 0);
-	assert_string_equal(opt.paging, "hap");
-	assert_string_equal(opt.dirty, "auto");
-	assert_string_equal(opt.heads, "1");
-	assert_string_equal(opt.log, "info");
-	assert_string_equal(opt.wait, "no");
-	assert_int_equal(opt.memory_mib, 0);
-	assert_int_equal(opt.cpus, 1);
-	assert_int_equal(opt.port, 0x3f8);
-	assert_int_equal(opt.baud, 115200);
-	assert_int_equal(opt.share, 25);
-	assert_int_equal(opt.uart_clock, 1843200);
-	assert_int_equal(bootinfo_options("  /a=b/tessera.elf paging=shadow\tdirty=pml heads=800x600,640x480 memory=256 cpus=4 "
-					  "port=0x2F8 baud=3000000 uart-clock=48000000 share=7 log=debug ",
-					  &opt, &why),
-			 0);
-	assert_string_equal(opt.paging, "shadow");
-	assert_string_equal(opt.dirty, "pml");
-	assert_string_equal(opt.heads, "800x600,640x480");
-	assert_string_equal(opt.log, "debug");
-	assert_int_equal(opt.memory_mib, 256);
-	assert_int_equal(opt.cpus, 4);
-	assert_int_equal(opt.port, 0x2f8);
-	assert_int_equal(opt.baud, 3000000);
-	assert_int_equal(opt.uart_clock, 48000000);
-	assert_int_equal(opt.share, 7);
-	assert_int_equal(bootinfo_options("tessera.elf heads=none", &opt, &why), 0);
-	assert_int_equal(bootinfo_options("heads=3 wait=host", &opt, &why), 0);
-	assert_string_equal(opt.wait, "host");
-	assert_string_equal(opt.heads, "3");
-}
-
-static void options_broken(void **state)
-{
-	(void)state;
-	char line[1000];
-	options_refused("frob=1", "frob=1");
-	options_refused("tessera.elf extra", "extra");
-	options_refused("paging=", "paging=");
-	options_refused("paging=ha", "hap shadow");
-	options_refused("paging=hap shadow", "shadow");
-	options_refused("dirty=pmlx", "pmlx");
-	options_refused("paging=hap paging=hap", "twice");
-	options_refused("memory=0", "memory=0");
-	options_refused("share=0", "1 to 100");
-	options_refused("share=101", "1 to 100");
-	options_refused("memory=12q", "memory");
-	options_refused("memory=99999999999999999999999", "memory");
-	options_refused("memory=-1", "memory");
-	options_refused("cpus=65", "1 to 64");
-	options_refused("port=0x", "port");
-	options_refused("port=65536", "port");
-	options_refused("baud=4000001", "baud");
-	options_refused("uart-clock=64000001", "uart-clock");
-	options_refused("uart-clock=1", "Hz");
-	options_refused("heads=2;rm", "heads");
-	options_refused("heads=x", "heads");
-	options_refused("=5", "=5");
-	options_refused("wait=yes", "no host");
-	snprintf(line, sizeof(line), "heads=%0500d", 1);
-	options_refused(line, "heads");
-	snprintf(line, sizeof(line), "x=%0900d", 1);
-	options_refused(line, "unknown option x=000");
-}
-
-/* ---- ACPI: RSDP at BASE, root at +0x100, MADT at +0x200, FADT at +0x400, HPET at +0x600 */
-
-static void sum(uint64_t address, size_t len, size_t field)
-{
-	uint8_t *p = bytes + (address - BASE), s = 0;
-	p[field] = 0;
-	for (size_t i = 0; i < len; i++)
-		s = (uint8_t)(s + p[i]);
-	p[field] = (uint8_t)-s;
-}
-
-static void put_table(uint64_t address, const char *signature, uint32_t len)
-{
-	memcpy(bytes + (address - BASE), signature, 4);
-	put32(address + 4, len);
-	sum(address, len, 9);
-}
-
-static void put_rsdp(uint8_t revision)
-{
-	memcpy(bytes, "RSD PTR ", 8);
-	bytes[15] = revision;
-	put32(BASE + 16, BASE + 0x180);
-	put32(BASE + 20, 36);
-	put64(BASE + 24, BASE + 0x100);
-	sum(BASE, 20, 8);
-	sum(BASE, 36, 32);
-}
-
-/* One entry a line. */
-/* clang-format off */
-static const uint8_t madt[] = {
-	0,    0,  0xe0, 0xfe, 1,    0,	  0,	0,				/* local APIC's address, flags */
-	0,    8,  0,	5,    1,    0,	  0,	0,				/* CPU with APIC id 5 */
-	0,    8,  1,	6,    0,    0,	  0,	0,				/* not enabled */
-	0,    8,  2,	5,    1,    0,	  0,	0,				/* 5 again */
-	9,    16, 0,	0,    0x34, 0x12, 0,	0,    1,   0, 0, 0, 3, 0, 0, 0, /* x2APIC id 0x1234 */
-	1,    12, 9,	0,    0,    0,	  0xc1, 0xfe, 24,  0, 0, 0,		/* second I/O APIC, GSI 24 */
-	1,    12, 8,	0,    0,    0,	  0xc0, 0xfe, 0,   0, 0, 0,		/* first */
-	2,    10, 0,	4,    20,   0,	  0,	0,    0xf, 0,			/* IRQ 4 is GSI 20, low, level */
-	2,    10, 0,	77,   1,    0,	  0,	0,    0,   0,			/* no such IRQ */
-	0x7f, 6,  1,	2,    3,    4,						/* something new */
-};
-/* clang-format on */
-
-static void sound_acpi(void)
-{
-	put_rsdp(2);
-	put64(BASE + 0x100 + 36, BASE + 0x200);
-	put64(BASE + 0x100 + 44, BASE + 0x400);
-	put64(BASE + 0x100 + 52, BASE + 0x600);
-	put64(BASE + 0x100 + 60, 0xfffffffffffffff0); /* points nowhere */
-	put_table(BASE + 0x100, "XSDT", 36 + 32);
-	put32(BASE + 0x180 + 36, BASE + 0x200);
-	put_table(BASE + 0x180, "RSDT", 36 + 4);
-	memcpy(bytes + 0x200 + 36, madt, sizeof(madt));
-	put_table(BASE + 0x200, "APIC", 36 + sizeof(madt));
-	put32(BASE + 0x400 + 76, 0x608);
-	bytes[0x400 + 91] = 4;
-	put32(BASE + 0x400 + 112, 1u << 8);
-	put_table(BASE + 0x400, "FACP", 244);
-	put64(BASE + 0x600 + 44, 0xfed00000);
-	put_table(BASE + 0x600, "HPET", 56);
-	memset(&bi, 0, sizeof(bi));
-	bi.rsdp = BASE;
-}
-
-static void acpi_sound(void **state)
-{
-	(void)state;
-	sound_acpi();
-	acpi_read(&bi, &view);
-	assert_int_equal(bi.cpu_count, 2);
-	assert_int_equal(bi.cpu_apic_id[0], 5);
-	assert_int_equal(bi.cpu_apic_id[1], 0x1234);
-	assert_int_equal(bi.lapic_base, 0xfee00000);
-	assert_int_equal(bi.ioapic_base, 0xfec00000);
-	assert_int_equal(bi.ioapic_gsi_base, 0);
-	assert_int_equal(bi.isa_gsi[4], 20);
-	assert_int_equal(bi.isa_flags[4], 0xf);
-	assert_int_equal(bi.isa_gsi[3], 3);
-	assert_int_equal(bi.pm_timer_port, 0x608);
-	assert_true(bi.pm_timer_32);
-	assert_int_equal(bi.hpet_base, 0xfed00000);
-	assert_int_equal(warnings, 0);
-}
-
-static void acpi_old(void **state)
-{
-	(void)state;
-	sound_acpi();
-	put_rsdp(0); /* revision 1.0: the RSDT, which names the MADT alone */
-	acpi_read(&bi, &view);
-	assert_int_equal(bi.cpu_count, 2);
-	assert_int_equal(bi.pm_timer_port, 0);
-
-	sound_acpi();
-	bytes[0x100 + 40]++; /* the XSDT is damaged: the RSDT is taken */
-	acpi_read(&bi, &view);
-	assert_int_equal(bi.cpu_count, 2);
-	assert_int_equal(bi.pm_timer_port, 0);
-}
-
-static void acpi_broken(void **state)
-{
-	(void)state;
-	sound_acpi();
-	bytes[3] = 'x'; /* no RSDP, and nothing to scan */
-	acpi_read(&bi, &view);
-	assert_int_equal(bi.cpu_count, 0);
-	assert_int_equal(bi.isa_gsi[15], 15);
-	assert_int_equal(warnings, 1);
-
-	sound_acpi();
-	bytes[0x200 + 50]++; /* MADT's checksum */
-	acpi_read(&bi, &view);
-	assert_int_equal(bi.cpu_count, 0);
-	assert_int_equal(bi.pm_timer_port, 0x608);
-
-	sound_acpi();
-	bytes[0x200 + 36 + 8 + 1] = 0; /* an entry of no length */
-	sum(BASE + 0x200, 36 + sizeof(madt), 9);
-	acpi_read(&bi, &view);
-	assert_int_equal(bi.cpu_count, 0);
-
-	sound_acpi();
-	bytes[0x200 + 36 + 8 + 1] = 4; /* shorter than its type needs */
-	sum(BASE + 0x200, 36 + sizeof(madt), 9);
-	acpi_read(&bi, &view);
-
-	for (uint32_t len = 0; len < 36 + sizeof(madt); len++) {
-		sound_acpi();
-		put32(BASE + 0x204, len);
-		if (len > 9)
-			sum(BASE + 0x200, len, 9);
-		acpi_read(&bi, &view);
-		assert_true(bi.cpu_count <= 2);
-	}
-	sound_acpi();
-	put32(BASE + 0x204, 0xffffffff);
-	acpi_read(&bi, &view);
-	assert_int_equal(bi.cpu_count, 0);
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, teardown)
 
 int main(void)
 {
@@ -632,11 +362,6 @@ int main(void)
 		TEST(mb2_sizes),
 		TEST(mb2_tags_broken),
 		TEST(fuzz),
-		TEST(options),
-		TEST(options_broken),
-		TEST(acpi_sound),
-		TEST(acpi_old),
-		TEST(acpi_broken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
