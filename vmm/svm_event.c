@@ -91,9 +91,19 @@ void svm_event_load(struct vcpu *v)
 #define OPCODE_INTO 0xce
 
 /*
+ * Whether a #DB may have been raised before the instruction at RIP: DR6 tells the cause before it is delivered, and keeps telling
+ * until the guest clears it, but then nothing is there to raise another. (But a POPF or IRET that clears TF is still followed by
+ * one.)
+ */
+static bool debug_raised(const struct vmcb *b)
+{
+	return (b->save.dr6 & (DR6_BREAKPOINTS | DR6_BS)) && ((b->save.rflags & RFLAGS_TF) || (b->save.dr7 & DR7_ENABLES));
+}
+
+/*
  * Bochs 2.7 tells of an event in EXITINTINFO also when INTn was cut short, but of an older one. What cannot be: an interrupt or
  * NMI that is not the one just injected, for physical ones make the guest exit, and what is injected comes before the first
- * instruction. A fault at an INTn may be its own: to execute it again is right for both.
+ * instruction; a #DB without a cause. A fault at an INTn may be its own: to execute it again is right for both.
  */
 static bool stale(struct vcpu *v, uint64_t info)
 {
@@ -104,7 +114,7 @@ static bool stale(struct vcpu *v, uint64_t info)
 		return false;
 	if (EVENT_TYPE(info) != EVENT_EXCEPTION)
 		return true;
-	if (EVENT_VECTOR(info) == VEC_DB || EVENT_VECTOR(info) == VEC_DF || EVENT_VECTOR(info) == VEC_MC)
+	if (EVENT_VECTOR(info) == VEC_DF || EVENT_VECTOR(info) == VEC_MC || (EVENT_VECTOR(info) == VEC_DB && debug_raised(a->vmcb)))
 		return false;
 	return svm_next_insn(v, &in) && in.map == MAP_1BYTE && in.opcode >= OPCODE_INT3 && in.opcode <= OPCODE_INTO;
 }

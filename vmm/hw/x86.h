@@ -80,10 +80,12 @@
 #define RFLAGS_ID (1ull << 21)
 
 #define DR6_FIXED 0xffff0ff0ull
+#define DR6_BREAKPOINTS 15ull
 #define DR6_BD (1ull << 13)
 #define DR6_BS (1ull << 14)
 #define DR6_BT (1ull << 15)
 #define DR7_FIXED 0x400ull
+#define DR7_ENABLES 0xffull
 #define DR7_GD (1ull << 13)
 
 /* ---- page table entries (SDM vol. 3 4.5) */
