@@ -9,6 +9,7 @@
 #include "guest-tests/lib/cpu.h"
 #include "guest-tests/lib/print.h"
 #include "guest-tests/lib/string.h"
+#include "guest-tests/lib/trap.h"
 
 #define ROWS 40
 #define RUNS 9
@@ -127,6 +128,12 @@ static uint64_t call_trip(uint64_t number)
 #define APIC_TPR 0x80u
 #define APIC_EOI 0xb0u
 #define MSR_X2APIC_EOI 0x80b
+#define MSR_X2APIC_SVR 0x80f
+#define MSR_X2APIC_LVT_TIMER 0x832
+#define MSR_X2APIC_SELF_IPI 0x83f
+#define MSR_TSC_DEADLINE 0x6e0
+#define SVR_ON 0x1ffu
+#define LVT_TSC_DEADLINE (2u << 17)
 #define BASE_X2APIC (1u << 10)
 
 static uint64_t apic_trip(uint64_t offset)
@@ -153,6 +160,53 @@ static uint64_t wrmsr_trip(uint64_t msr)
 	return rdtsc() - from;
 }
 
+/* ---- interrupts, as x2APIC has them */
+
+#define VECTOR 0x50u
+#define SOON 100000u /* ticks */
+
+static volatile uint64_t taken; /* when the last one was */
+
+static bool on_interrupt(struct trap_frame *f)
+{
+	(void)f;
+	taken = rdtsc();
+	wrmsr(MSR_X2APIC_EOI, 0);
+	return true;
+}
+
+/* From the request to the instruction behind it. */
+static uint64_t ipi_trip(uint64_t vector)
+{
+	uint64_t from = rdtsc();
+
+	wrmsr(MSR_X2APIC_SELF_IPI, vector);
+	return rdtsc() - from;
+}
+
+/* How late one is that comes while the guest computes. */
+static uint64_t timer_trip(uint64_t ticks)
+{
+	uint64_t deadline = rdtsc() + ticks;
+
+	taken = 0;
+	wrmsr(MSR_TSC_DEADLINE, deadline);
+	while (!taken)
+		;
+	return taken - deadline;
+}
+
+static void bench_interrupts(void)
+{
+	trap_handler(VECTOR, on_interrupt);
+	wrmsr(MSR_X2APIC_SVR, SVR_ON);
+	wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR);
+	__asm__ volatile("mfence; sti");
+	bench_row("interrupt", NULL, ipi_trip, VECTOR);
+	bench_row("timer_late", NULL, timer_trip, SOON);
+	__asm__ volatile("cli");
+}
+
 static void bench_apic(void)
 {
 	bench_row("apic_eoi", NULL, apic_trip, APIC_EOI);
@@ -175,6 +229,7 @@ int main(void)
 	bench_row("hypercall", NULL, call_trip, HC_GET_VERSION);
 	bench_tracking();
 	bench_apic();
+	bench_interrupts();
 	for (unsigned i = 0; i < row_count; i++)
 		print("bench %s %lu exits=%lu vmcs=%lu flushes=%lu\n", rows[i].name, rows[i].cost.ticks, rows[i].cost.exits,
 		      rows[i].cost.vmcs, rows[i].cost.flushes);
