@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/say.h"
@@ -153,6 +154,46 @@ bool child_wait(struct child *c, uint64_t limit_us)
 		poll(NULL, 0, 10);
 	}
 	return child_poll(c);
+}
+
+/* By the state that /proc shows, behind the name in parentheses (proc(5)). */
+static bool thread_runs(const char *tasks, const char *thread)
+{
+	char *path = xprintf("%s/%s/stat", tasks, thread), line[256];
+	FILE *f = fopen(path, "re");
+	const char *name_end = f && fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+
+	free(path);
+	if (f)
+		fclose(f);
+	return name_end && name_end[1] == ' ' && name_end[2] == 'R';
+}
+
+static bool runs(pid_t pid)
+{
+	char *tasks = xprintf("/proc/%d/task", (int)pid);
+	DIR *d = opendir(tasks);
+	bool any = false;
+	struct dirent *e;
+
+	while (d && !any && (e = readdir(d)))
+		any = e->d_name[0] != '.' && thread_runs(tasks, e->d_name);
+	if (d)
+		closedir(d);
+	free(tasks);
+	return any;
+}
+
+uint64_t child_lacks_us(const struct child *c, uint64_t cpu_us)
+{
+	struct timespec had;
+	clockid_t clock;
+	uint64_t us;
+
+	if (!c->pid || c->ended || clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &had) != 0)
+		return 0;
+	us = (uint64_t)had.tv_sec * 1000000 + (uint64_t)had.tv_nsec / 1000;
+	return us < cpu_us && runs(c->pid) ? cpu_us - us : 0;
 }
 
 void child_kill(struct child *c)

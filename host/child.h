@@ -45,6 +45,12 @@ bool child_interrupted(void);
 /** Waits for its end, for at most limit_us, or until a signal asks this program to end. Returns true when it ended. */
 bool child_wait(struct child *c, uint64_t limit_us);
 
+/**
+ * How much CPU time, in microseconds, it lacks to have had cpu_us of it, all its threads together: on a busy host it may have had
+ * far less than time has passed. 0: it had that much, or none of its threads wants the CPU now, or the system does not say.
+ */
+uint64_t child_lacks_us(const struct child *c, uint64_t cpu_us);
+
 /** Ends it and all that it started, now. */
 void child_kill(struct child *c);
 

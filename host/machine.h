@@ -36,7 +36,7 @@ struct machine_kind {
 	const char *name;
 	bool by_iso;	    /* boots from the GRUB ISO only */
 	uint32_t line_rate; /* bytes a second of its line by itself, 0: no limit */
-	unsigned hello_sec; /* how long the VMM may take to say WELCOME */
+	unsigned hello_sec; /* how long the VMM may take to say WELCOME, on a CPU of its own */
 	/* Says why this machine cannot be had and returns EXIT_TOOL, or 0 having set program and accel. */
 	int (*find)(struct machine *m);
 	/* Starts it. Returns 0 or EXIT_TOOL having said why. */

@@ -13,6 +13,15 @@ bool exit_handle(struct vcpu *v);
 /** The end of a handled instruction: skips it. Returns as exit_handle. */
 bool exit_skip(struct vcpu *v);
 
+/**
+ * Whether the guest was allowed the privileged instruction that exited. The privilege level counts before the exit under VMX (SDM
+ * vol. 3, 26.1.1), where SS is 4 VMREADs, and after it under SVM (APM vol. 2, 15.9, table 15-7; 15.11).
+ */
+static inline bool exit_privileged(struct vcpu *v)
+{
+	return v->ops->privilege_first || !vcpu_cpl(v);
+}
+
 /* One handler for each group of exits; each skips the instruction or queues the fault that the CPU would raise. */
 bool exit_cpuid(struct vcpu *v);                     /* exit_cpuid.c; returns as exit_handle */
 void exit_rdmsr(struct vcpu *v, struct vm_exit *x);  /* exit_msr.c */

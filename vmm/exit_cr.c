@@ -215,7 +215,7 @@ void exit_cr(struct vcpu *v, struct vm_exit *x)
 		vcpu_skip(v, x->insn_len);
 		return;
 	}
-	if (vcpu_cpl(v)) { /* SVM intercepts before it checks the privilege (APM vol. 2, 15.9, table 15-7) */
+	if (!exit_privileged(v)) {
 		vcpu_gp(v);
 		return;
 	}
@@ -236,6 +236,7 @@ void exit_xsetbv(struct vcpu *v, struct vm_exit *x)
 		vcpu_ud(v);
 		return;
 	}
+	/* An emulator may have its exits before its privilege: this one looks. */
 	if (vcpu_cpl(v) || (uint32_t)v->gpr[RCX] || !(value & XCR0_X87) || (value & ~mask) ||
 	    ((value & XCR0_AVX) && !(value & XCR0_SSE))) {
 		vcpu_gp(v);

@@ -147,10 +147,9 @@ void msr_setup(struct vcpu *v)
 			v->ops->msr_pass(v, rules[i].msr, rules[i].read == MSR_PASS, rules[i].write == MSR_PASS);
 }
 
-/* SVM intercepts before it checks the privilege (APM vol. 2, 15.11). */
 static const struct msr_rule *access_rule(struct vcpu *v)
 {
-	return vcpu_cpl(v) ? NULL : find((uint32_t)v->gpr[RCX]);
+	return exit_privileged(v) ? find((uint32_t)v->gpr[RCX]) : NULL;
 }
 
 void exit_rdmsr(struct vcpu *v, struct vm_exit *x)

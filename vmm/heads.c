@@ -220,7 +220,8 @@ void heads_reset(struct vm *vm)
 
 		if (!w->present)
 			continue;
-		memset(vm->head[i].vram, 0, vm->head[i].vram_bytes);
+		if (vm->used)
+			memset(vm->head[i].vram, 0, vm->head[i].vram_bytes);
 		bochs_display_reset(&w->display, w->width, w->height);
 		bochs_display_disable(&w->display);
 	}

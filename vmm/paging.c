@@ -77,7 +77,7 @@ void exit_invlpg(struct vcpu *v, struct vm_exit *x)
 {
 	uint64_t gva;
 
-	if (vcpu_cpl(v)) {
+	if (!exit_privileged(v)) {
 		vcpu_gp(v);
 		return;
 	}

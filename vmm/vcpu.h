@@ -230,6 +230,7 @@ struct vcpu_ops {
 	const char *hypercall; /* "VMCALL", "VMMCALL" */
 	bool pdpte_registers;  /* a PAE guest's PDPTEs are loaded with CR3 (SDM vol. 3, 4.4.1), and not read anew for each access */
 	bool loads_guest_pat;  /* entries load the guest's PAT whatever the paging */
+	bool privilege_first;  /* an instruction that CPL 3 may not execute faults there before it exits; else the VMM looks */
 	bool shadow_needs_protected_mode; /* no guest state without CR0.PE is accepted under shadow paging */
 
 	/* Turns virtualisation on for this CPU (VMXON; EFER.SVME and the host save area) after checking all that the manual says can

@@ -427,12 +427,13 @@ int vm_boot(struct vm *vm, char *why, size_t why_len)
 	hypercall_dirty_reset(vm);
 	pc_reset(vm->pc);
 	cpuid_apic(vm->vcpu);
-	for (unsigned i = 0; i < vm->mem.count; i++)
+	for (unsigned i = 0; vm->used && i < vm->mem.count; i++)
 		guest_mem_fill(&vm->mem, vm->mem.slot[i].gpa, 0, vm->mem.slot[i].len);
 	hotplug_reset(vm);
 	head = heads_first(vm);
 	in.text = vm->view[0].present && !(linux_is(&vm->kernel) ? linux_wants_graphics : multiboot_wants_graphics)(&vm->kernel);
 	heads_reset(vm);
+	vm->used = true;
 	if (!vm->firmware) {
 		heads_boot(vm, in.text);
 		in.rsdp = firmware_write(vm);

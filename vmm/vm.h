@@ -54,6 +54,7 @@ struct vm {
 	bool paused;                           /* by the host's wish */
 	bool ended;                            /* the guest ended the run; how and value say how */
 	bool reset_wanted;
+	bool used;                             /* a guest was loaded: its memory is not all zero any more */
 	enum { SYNC_NONE, SYNC_PICTURES, SYNC_MESSAGE } sync; /* the guest waits: until the pictures arrived, then the message */
 	uint32_t shots;                        /* screenshots that the guest asked for */
 	enum guest_end how;

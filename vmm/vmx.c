@@ -427,6 +427,7 @@ const struct vcpu_ops vmx_ops = {
 	.hypercall = "VMCALL",
 	.pdpte_registers = true,
 	.loads_guest_pat = true,
+	.privilege_first = true,
 	.shadow_needs_protected_mode = true,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,

@@ -43,6 +43,10 @@ extern uint64_t uart_errors;
  * Returns 0 or -ENODEV. */
 int time_init(const struct boot_info *bi);
 uint64_t tsc_hz(void);
+
+/** Spends the time until the TSC is `ticks` past `from`. */
+void tsc_pass(uint64_t from, uint64_t ticks);
+
 static inline uint64_t rdtsc(void)
 {
 	uint32_t lo, hi;

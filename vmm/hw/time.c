@@ -50,6 +50,17 @@ uint64_t time_of_ticks(uint64_t ticks)
 }
 
 /*
+ * The TSC is read now and then only, and PAUSE is left out: where time is a count of instructions (QEMU's icount), each of the two
+ * stops the translated code, and a hundredth of a second took seconds.
+ */
+void tsc_pass(uint64_t from, uint64_t ticks)
+{
+	while (rdtsc() - from < ticks)
+		for (unsigned i = 0; i < 64; i++)
+			__asm__ volatile("");
+}
+
+/*
  * One measurement, between two limits. When a clock is read, something may come between (SMM, a host that runs someone else, for longer
  * than the measurement itself): the TSC is read on both sides of both ends. Of several measurements, what lies in all of them is true.
  */
@@ -93,8 +104,7 @@ struct counter {
 static struct span measure_counter(const struct counter *c, uint64_t ticks)
 {
 	uint64_t start = rdtsc(), first = c->read(), started = rdtsc();
-	while (rdtsc() - started < ticks)
-		cpu_pause();
+	tsc_pass(started, ticks);
 	uint64_t before = rdtsc(), passed = (c->read() - first) & c->mask, after = rdtsc();
 	if (passed < c->hz / PARTS)
 		return (struct span){ 0, UINT64_MAX };

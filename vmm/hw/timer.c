@@ -99,8 +99,7 @@ static int measure(void)
 		uint64_t before = rdtsc();
 		lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
 		uint64_t start = rdtsc();
-		while (rdtsc() - start < wait)
-			cpu_pause();
+		tsc_pass(start, wait);
 		uint64_t end = rdtsc();
 		uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_CURRENT);
 		uint64_t doubt = rdtsc() - end + start - before;
