@@ -8,6 +8,7 @@
 #include "guest-tests/lib/cpu.h"
 #include "guest-tests/lib/paging.h"
 #include "guest-tests/lib/print.h"
+#include "guest-tests/lib/string.h"
 #include "guest-tests/lib/window.h"
 
 #define PAGE 4096ull
@@ -16,6 +17,9 @@
 #define RANGE_APART 0x800000ull /* each begins with a 2 MiB page */
 #define RANGES 4u
 #define RUNS 9
+#define PARTS 45u
+#define PART_PAGES (RANGE_PAGES / PARTS)
+_Static_assert(PARTS *PART_PAGES == RANGE_PAGES, "all of them");
 #define BITMAP_BYTES ((RANGE_PAGES + 63) / 64 * 8)
 
 static uint8_t *memory; /* of all ranges, where it lies in RAM */
@@ -152,11 +156,12 @@ static void four_row(const char *name, unsigned pages)
 	bench_put(name, best);
 }
 
-/* A loop that no compiler changes: its own cost is measured by running it again, when the pages are clean no more. */
-static uint64_t write_all(void)
+/* A loop that no compiler changes, over some of the pages: its own cost is measured by running it again, when the pages are clean
+ * no more. */
+static uint64_t write_part(unsigned part)
 {
 	uint64_t from = rdtsc();
-	uint8_t *p = page_of(0, 0), *end = page_of(0, RANGE_PAGES);
+	uint8_t *p = page_of(0, part * PART_PAGES), *end = page_of(0, (part + 1) * PART_PAGES);
 
 	__asm__ volatile("1:\tmov %%eax, (%[p])\n\t"
 			 "add $4096, %[p]\n\t"
@@ -174,28 +179,40 @@ static uint64_t each(uint64_t total)
 	return (total + RANGE_PAGES - 1) / RANGE_PAGES;
 }
 
+/*
+ * All pages take so long that an interrupt for the VMM (its line's, its timer's) may come in each run: a part of them has a run
+ * without one.
+ */
 static void first_write_row(void)
 {
-	struct bench_cost best = { .ticks = UINT64_MAX };
+	uint64_t least[PARTS], first[PARTS];
+	struct bench_cost best = { .exits = UINT64_MAX };
 
+	memset(least, 0xff, sizeof(least));
 	for (unsigned i = 0; i < RUNS; i++) {
 		struct hc_dirty_cost a, b, c;
-		uint64_t first, again;
+		uint64_t exits;
 
 		query(0);
 		a = cost();
-		first = write_all();
+		for (unsigned p = 0; p < PARTS; p++)
+			first[p] = write_part(p);
 		b = cost();
-		again = write_all();
+		for (unsigned p = 0; p < PARTS; p++) {
+			first[p] -= write_part(p);
+			least[p] = first[p] < least[p] ? first[p] : least[p];
+		}
 		c = cost();
-		if (first - again < best.ticks)
+		exits = b.exits - a.exits - (c.exits - b.exits);
+		if (exits < best.exits)
 			best = (struct bench_cost){
-				.ticks = first - again,
-				.exits = b.exits - a.exits - (c.exits - b.exits),
+				.exits = exits,
 				.vmcs = b.vmcs_accesses - a.vmcs_accesses - (c.vmcs_accesses - b.vmcs_accesses),
 				.flushes = b.tlb_flushes - a.tlb_flushes,
 			};
 	}
+	for (unsigned p = 0; p < PARTS; p++)
+		best.ticks += least[p];
 	bench_put("first_write", (struct bench_cost){ each(best.ticks), each(best.exits), each(best.vmcs), each(best.flushes) });
 	bench_put("first_write_all", best);
 }
