@@ -270,8 +270,7 @@ int emulate_mmio(struct vcpu *v, uint64_t gpa)
 	struct insn in;
 	int e;
 
-	vcpu_need(v, VG_RIP | VG_RSP | VG_RFLAGS | VG_PAGING | VG_SEG(SEG_CS) |
-			     VG_SEG(SEG_SS)); /* all at once: there is none that does without */
+	vcpu_need(v, VG_RIP | VG_RSP | VG_RFLAGS | VG_PAGING); /* at once: there is none that does without */
 	e = vcpu_decode(v, &in);
 	if (e)
 		return e;

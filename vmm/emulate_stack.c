@@ -8,7 +8,7 @@ static unsigned stack_width(struct vcpu *v)
 {
 	if (vcpu_mode(v) == INSN_64)
 		return 8;
-	return vcpu_seg(v, SEG_SS)->attr & SEG_ATTR_DB ? 4 : 2;
+	return vcpu_attr(v, SEG_SS, VG_SS_ATTR) & SEG_ATTR_DB ? 4 : 2;
 }
 
 /* The stack's element at rSP + offset. */

@@ -97,7 +97,7 @@ static int cr0_write(struct vcpu *v, uint64_t value)
 	value = (value & CR0_KNOWN) | CR0_ET;
 	if ((value & ~old) & CR0_PG) {
 		if (efer & EFER_LME) {
-			if (!(vcpu_cr4(v) & CR4_PAE) || (vcpu_seg(v, SEG_CS)->attr & SEG_ATTR_L))
+			if (!(vcpu_cr4(v) & CR4_PAE) || (vcpu_attr(v, SEG_CS, VG_CS_ATTR) & SEG_ATTR_L))
 				return -EINVAL;
 			vcpu_set_efer(v, efer | EFER_LMA);
 		} else if ((vcpu_cr4(v) & CR4_PAE) && pdptes_bad(v, vcpu_cr3(v))) {

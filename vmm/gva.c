@@ -192,15 +192,17 @@ static bool canonical(uint64_t a)
 int gva_linear(struct vcpu *v, enum vseg seg, uint64_t offset, size_t len, bool write, uint64_t *gva)
 {
 	uint8_t vector = seg == SEG_SS ? VEC_SS : VEC_GP;
-	const struct vsegment *s = vcpu_seg(v, seg);
 	uint64_t last = offset + len - 1;
-	unsigned type = s->attr & 15;
+	const struct vsegment *s;
+	unsigned type;
 	bool bad;
 
 	if (vcpu_mode(v) == INSN_64) {
-		*gva = offset + (seg == SEG_FS || seg == SEG_GS ? s->base : 0);
+		*gva = offset + (seg == SEG_FS || seg == SEG_GS ? vcpu_seg(v, seg)->base : 0);
 		bad = !canonical(*gva) || !canonical(*gva + len - 1);
 	} else {
+		s = vcpu_seg(v, seg);
+		type = s->attr & 15;
 		*gva = (s->base + offset) & 0xffffffff;
 		bad = (s->attr & SEG_ATTR_UNUSABLE) || !(s->attr & SEG_ATTR_P);
 		if (!(type & 8) && (type & 4)) /* expand-down data: valid above the limit */

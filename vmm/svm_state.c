@@ -128,6 +128,10 @@ static void store_cpl(struct vcpu *v, bool from_ss)
 
 void svm_fetch(struct vcpu *v, uint32_t groups)
 {
+	if (groups & VG_CS_ATTR)
+		groups |= VG_SEG(SEG_CS);
+	if (groups & VG_SS_ATTR)
+		groups |= VG_SEG(SEG_SS);
 	groups &= VG_ALL;
 	v->avail |= groups;
 	for (; groups; groups &= groups - 1)

@@ -16,11 +16,11 @@
 
 enum insn_mode vcpu_mode(struct vcpu *v)
 {
-	const struct vsegment *cs = vcpu_seg(v, SEG_CS);
+	uint32_t cs = vcpu_attr(v, SEG_CS, VG_CS_ATTR);
 
-	if ((vcpu_efer(v) & EFER_LMA) && (cs->attr & SEG_ATTR_L))
+	if ((vcpu_efer(v) & EFER_LMA) && (cs & SEG_ATTR_L))
 		return INSN_64;
-	return cs->attr & SEG_ATTR_DB ? INSN_32 : INSN_16;
+	return cs & SEG_ATTR_DB ? INSN_32 : INSN_16;
 }
 
 void vcpu_reset(struct vcpu *v)

@@ -62,6 +62,8 @@ struct vtable {
 #define VG_PDPTE (1u << 11)  /* a PAE guest's PDPTE registers, where ops->pdpte_registers; not for writing */
 #define VG_CR8 (1u << 12)
 #define VG_CR2 (1u << 13)
+#define VG_CS_ATTR (1u << 14) /* of CS and SS the attributes alone, for vcpu_attr; not for writing */
+#define VG_SS_ATTR (1u << 15)
 #define VG_SEG(n) (1u << (16 + (n)))
 #define VG_SEGS (0xffu << 16)
 #define VG_ALL (0x37ffu | VG_SEGS)
@@ -321,6 +323,14 @@ static inline const struct vsegment *vcpu_seg(struct vcpu *v, enum vseg n)
 	return &v->seg[n];
 }
 
+/** Attributes of CS (group VG_CS_ATTR) or SS (VG_SS_ATTR): mode and privilege level, which need no more of them. */
+static inline uint32_t vcpu_attr(struct vcpu *v, enum vseg n, uint32_t group)
+{
+	if (!(v->avail & (group | VG_SEG(n))))
+		v->ops->fetch(v, group);
+	return v->seg[n].attr;
+}
+
 static inline uint64_t vcpu_gpr(struct vcpu *v, unsigned n)
 {
 	if (n == RSP)
@@ -338,7 +348,7 @@ static inline void vcpu_set_gpr(struct vcpu *v, unsigned n, uint64_t value)
 /** Current privilege level: SS.DPL (SDM vol. 3, 25.4.1: also right in real and virtual-8086 mode as VMX and SVM keep it). */
 static inline unsigned vcpu_cpl(struct vcpu *v)
 {
-	return SEG_ATTR_DPL(vcpu_seg(v, SEG_SS)->attr);
+	return SEG_ATTR_DPL(vcpu_attr(v, SEG_SS, VG_SS_ATTR));
 }
 
 /** Not 0: something holds an event back, waits for one, or must be done for the next entry. */

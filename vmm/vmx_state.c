@@ -80,6 +80,10 @@ void vmx_fetch(struct vcpu *v, uint32_t groups)
 		v->gdtr = (struct vtable){ vmread(a, VMCS_GUEST_GDTR_BASE), (uint32_t)vmread(a, VMCS_GUEST_GDTR_LIMIT) };
 	if (groups & VG_IDTR)
 		v->idtr = (struct vtable){ vmread(a, VMCS_GUEST_IDTR_BASE), (uint32_t)vmread(a, VMCS_GUEST_IDTR_LIMIT) };
+	if (groups & VG_CS_ATTR)
+		v->seg[SEG_CS].attr = (uint32_t)vmread(a, VMCS_GUEST_CS_ATTR);
+	if (groups & VG_SS_ATTR)
+		v->seg[SEG_SS].attr = (uint32_t)vmread(a, VMCS_GUEST_SS_ATTR);
 	if (groups & VG_PDPTE && a->ctl.proc2 & PROC2_EPT)
 		for (unsigned i = 0; i < 4; i++)
 			v->pdpte[i] = vmread(a, (enum vmcs_field)(VMCS_GUEST_PDPTE0 + 2 * i));
