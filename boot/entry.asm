@@ -8,7 +8,9 @@ MB2_MAGIC	equ 0xe85250d6
 MB2_EAX		equ 0x36d76289
 
 CR0_PE_PG_WP	equ 0x80010001
+CR0_EM_TS	equ 0xc
 CR4_PAE		equ 1 << 5
+CR4_OSFXSR	equ 1 << 9
 MSR_EFER	equ 0xc0000080
 EFER_LME	equ 1 << 8
 PTE_P_W		equ 3
@@ -109,7 +111,7 @@ entry32:
 
 	call map_early
 	mov eax, cr4
-	or eax, CR4_PAE
+	or eax, CR4_PAE | CR4_OSFXSR	; memset uses SSE2, which all 64-bit CPUs have
 	mov cr4, eax
 	mov eax, early_pml4
 	mov cr3, eax
@@ -118,6 +120,7 @@ entry32:
 	or eax, EFER_LME
 	wrmsr
 	mov eax, cr0
+	and eax, ~CR0_EM_TS
 	or eax, CR0_PE_PG_WP
 	mov cr0, eax
 	lgdt [early_gdtr]

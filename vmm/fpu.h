@@ -1,5 +1,5 @@
-/* x87, SSE and AVX state. The VMM uses none of it but in the codec, so the running guest's stays in the CPU; this is for the
- * moments when it changes. */
+/* x87, SSE and AVX state. The VMM uses none of it but in the codec (and in memset, which leaves no trace), so the running guest's
+ * stays in the CPU; this is for the moments when it changes. */
 #ifndef VMM_FPU_H
 #define VMM_FPU_H
 
