@@ -6,6 +6,7 @@
 #include "guest-tests/ranges/ranges.h"
 
 #include "guest-tests/lib/boot.h"
+#include "guest-tests/lib/fpu.h"
 #include "guest-tests/lib/heads.h"
 #include "guest-tests/lib/print.h"
 #include "guest-tests/lib/string.h"
@@ -357,9 +358,37 @@ static void test_user(void)
 	expect(!info.ranges && !info.consumers, "CPL 3 made %u ranges and %u consumers", info.ranges, info.consumers);
 }
 
+/* The VMM clears a range's bitmaps by a vector register while the guest's are in the CPU. */
+static void test_vectors(void)
+{
+	static const uint64_t given[4] = { 0x0123456789abcdef, 0xfedcba9876543210, 0x1122334455667788, 0x8877665544332211 };
+	uint64_t found[4] = { 0 };
+	int64_t range;
+
+	if (!prepare())
+		return;
+	if (fpu_on() & XCR0_AVX) {
+		__asm__ volatile("vmovups %0, %%ymm0" ::"m"(given));
+		range = hypercall(HC_DIRTY_RANGE_ADD, areas[0], PAGE);
+		__asm__ volatile("vmovups %%ymm0, %0" : "=m"(found));
+		expect(!memcmp(found, given, 32), "YMM0 became %lx %lx %lx %lx", found[0], found[1], found[2], found[3]);
+	} else {
+		__asm__ volatile("movups %0, %%xmm0" ::"m"(given));
+		range = hypercall(HC_DIRTY_RANGE_ADD, areas[0], PAGE);
+		__asm__ volatile("movups %%xmm0, %0" : "=m"(found));
+		expect(!memcmp(found, given, 16), "XMM0 became %lx %lx", found[0], found[1]);
+	}
+	expect_eq("its end", (uint64_t)hypercall(HC_DIRTY_RANGE_REMOVE, (uint64_t)range, 0), 0);
+}
+
 static const struct test tests[] = {
-	{ "ranges-limits", test_limits }, { "ranges-random", test_random }, { "ranges-large", test_large },
-	{ "ranges-compat", test_compat }, { "ranges-user", test_user },	    { 0 },
+	{ "ranges-limits", test_limits },
+	{ "ranges-random", test_random },
+	{ "ranges-large", test_large },
+	{ "ranges-compat", test_compat },
+	{ "ranges-user", test_user },
+	{ "ranges-vectors", test_vectors },
+	{ 0 },
 };
 
 int main(void)
