@@ -19,7 +19,7 @@
 #define RUNS 9
 #define PARTS 45u
 #define PART_PAGES (RANGE_PAGES / PARTS)
-_Static_assert(PARTS *PART_PAGES == RANGE_PAGES, "all of them");
+_Static_assert(RANGE_PAGES % PARTS == 0, "parts of one size");
 #define BITMAP_BYTES ((RANGE_PAGES + 63) / 64 * 8)
 
 static uint8_t *memory; /* of all ranges, where it lies in RAM */
@@ -156,8 +156,7 @@ static void four_row(const char *name, unsigned pages)
 	bench_put(name, best);
 }
 
-/* A loop that no compiler changes, over some of the pages: its own cost is measured by running it again, when the pages are clean
- * no more. */
+/* A loop that no compiler changes: its own cost is measured by running it again, when the pages are clean no more. */
 static uint64_t write_part(unsigned part)
 {
 	uint64_t from = rdtsc();
