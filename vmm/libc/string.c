@@ -1,4 +1,4 @@
-/* <string.h> for the VMM. Bulk work is done in 8-byte units: emulated CPUs pay for each iteration of a REP. */
+/* <string.h> for the VMM. Bulk work is done in units of 8 bytes or more: emulated CPUs pay for each iteration of a REP. */
 #include <string.h>
 
 #include <stdint.h>
@@ -32,10 +32,6 @@ void *memmove(void *dst, const void *src, size_t n)
 	return dst;
 }
 
-struct bytes16 {
-	uint8_t b[16];
-};
-
 #define BLOCK 128u
 #define BLOCKS_MIN 8u /* below it is not worth while */
 
@@ -45,7 +41,7 @@ struct bytes16 {
  */
 static uint8_t *fill_blocks(uint8_t *p, uint64_t fill, size_t blocks)
 {
-	struct bytes16 saved;
+	uint8_t saved[16];
 
 	__asm__ volatile("movups %%xmm0, %[saved]\n\t"
 			 "movq %[fill], %%xmm0\n\t"
